@@ -1,0 +1,467 @@
+//! What travels between a client and the daemon: topics and their snapshots, events, commands
+//! and their replies. `GET /api/trainyard/v1/events?topics=<JSON array>` answers server-sent
+//! events, each an [`Update`]: first one snapshot per topic, then a new snapshot whenever one
+//! changed (at most four a second) and the events as they happen. With `once=true` it ends after
+//! the first snapshots. `POST /api/trainyard/v1/command` takes a [`Command`], answers a [`Reply`]
+//! or, with the status of its kind, a [`Failure`].
+
+use crate::domain::dataset::DatasetRow;
+use crate::domain::deployment::{Deployment, Explanation, LivePage};
+use crate::domain::drift::{DriftDetail, DriftPage, DriftReport};
+use crate::domain::experiment::Experiment;
+use crate::domain::feature::{FeatureDetail, FeaturesPage};
+use crate::domain::host::HostSample;
+use crate::domain::job::{Job, JobLog, JobResult, JobsPage};
+use crate::domain::metric::{Metric, Series};
+use crate::domain::profile::Profile;
+use crate::domain::registry::{AliasMove, ModelPage, ModelRow, ModelVersion, PromotionPage};
+use crate::domain::run::{Comparison, Run, RunDetail, RunQuery, RunTable};
+use crate::domain::{
+    DeploymentName, ErrorKind, Event, JobId, ModelName, RunId, Timestamp, Version,
+};
+use serde::{Deserialize, Serialize};
+
+/// Raised whenever an older client could misread a newer daemon.
+pub const PROTOCOL: u32 = 1;
+
+/// What a client wants to see.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "topic", rename_all = "snake_case")]
+pub enum Topic {
+    /// Header: names, badges.
+    Overview,
+    /// A page of the runs table.
+    Runs(RunQuery),
+    /// One run.
+    Run {
+        /// Which.
+        run: RunId,
+    },
+    /// Curves: a metric of some runs, at most `buckets` points each.
+    Series {
+        /// Which runs.
+        runs: Vec<RunId>,
+        /// Which metric.
+        key: String,
+        /// Points at most.
+        buckets: u32,
+    },
+    /// Runs side by side.
+    Compare {
+        /// Which, at most six.
+        runs: Vec<RunId>,
+    },
+    /// All registered models.
+    Models,
+    /// One of them.
+    Model {
+        /// Which.
+        model: ModelName,
+    },
+    /// All features.
+    Features,
+    /// One of them.
+    Feature {
+        /// Its view.
+        view: String,
+        /// Its name there.
+        feature: String,
+    },
+    /// All datasets.
+    Datasets,
+    /// A monitor's windows and one window's table. `monitor` none: the first; `report` none: the newest.
+    Drift {
+        /// Which monitor.
+        monitor: Option<String>,
+        /// Which window's report.
+        report: Option<i64>,
+    },
+    /// One column of one window.
+    DriftColumn {
+        /// Which window's report.
+        report: i64,
+        /// Which column.
+        column: String,
+    },
+    /// A deployment's live page. `deployment` none: the first.
+    Live {
+        /// Which.
+        deployment: Option<DeploymentName>,
+        /// Window in seconds.
+        window_s: u64,
+    },
+    /// Jobs.
+    Jobs,
+    /// A job's last lines.
+    JobLog {
+        /// Which.
+        job: JobId,
+        /// Lines at most.
+        lines: u32,
+    },
+    /// The machine.
+    Host,
+    /// Recent notices.
+    Messages,
+}
+
+/// The header.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Overview {
+    /// The workspace's name: `name` in `trainyard.toml`, or its folder's.
+    pub workspace: String,
+    /// Absolute path of the workspace.
+    pub path: String,
+    /// Host name.
+    pub host: String,
+    /// Where HTTP listens: `127.0.0.1:5000`.
+    pub http: String,
+    /// The daemon's version.
+    pub version: String,
+    /// When it started.
+    pub started: Timestamp,
+    /// `production = true` in the configuration.
+    pub production: bool,
+    /// Columns drifting in the newest window of any monitor.
+    pub drifting: u64,
+    /// Jobs running.
+    pub running: u64,
+    /// Jobs waiting.
+    pub waiting: u64,
+    /// Jobs that failed since the last look at the jobs pane would be private truth: failed in the last hour.
+    pub failed: u64,
+    /// Whether every deployment is within its limits; none without deployments.
+    pub healthy: Option<bool>,
+    /// Unacknowledged alerts.
+    pub alerts: u64,
+    /// Names of pipelines, for the palette and `t`.
+    pub pipelines: Vec<String>,
+    /// Names of registered models.
+    pub models: Vec<ModelName>,
+    /// Problems of the configuration since the daemon read it, if it changed and is now wrong.
+    pub problems: Vec<String>,
+}
+
+/// A line of the message list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    /// When.
+    pub at: Timestamp,
+    /// `info`, `warn`, `error`.
+    pub level: String,
+    /// The text.
+    pub text: String,
+}
+
+/// The state of a topic, whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "snapshot", content = "data", rename_all = "snake_case")]
+pub enum Snapshot {
+    /// For [`Topic::Overview`].
+    Overview(Overview),
+    /// For [`Topic::Runs`].
+    Runs(RunTable),
+    /// For [`Topic::Run`].
+    Run(Box<RunDetail>),
+    /// For [`Topic::Series`].
+    Series(Vec<Series>),
+    /// For [`Topic::Compare`].
+    Compare(Comparison),
+    /// For [`Topic::Models`].
+    Models(Vec<ModelRow>),
+    /// For [`Topic::Model`].
+    Model(Box<ModelPage>),
+    /// For [`Topic::Features`].
+    Features(FeaturesPage),
+    /// For [`Topic::Feature`].
+    Feature(Box<FeatureDetail>),
+    /// For [`Topic::Datasets`].
+    Datasets(Vec<DatasetRow>),
+    /// For [`Topic::Drift`]; none without monitors.
+    Drift(Option<DriftPage>),
+    /// For [`Topic::DriftColumn`].
+    DriftColumn(Box<DriftDetail>),
+    /// For [`Topic::Live`]; none without deployments.
+    Live(Option<Box<LivePage>>),
+    /// For [`Topic::Jobs`].
+    Jobs(JobsPage),
+    /// For [`Topic::JobLog`].
+    JobLog(JobLog),
+    /// For [`Topic::Host`].
+    Host(HostSample),
+    /// For [`Topic::Messages`]: newest last.
+    Messages(Vec<Notice>),
+}
+
+/// One message of the event stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "update", rename_all = "snake_case")]
+pub enum Update {
+    /// The first message: who answers.
+    Hello {
+        /// [`PROTOCOL`] of the daemon.
+        protocol: u32,
+        /// Its version.
+        version: String,
+        /// Its process id.
+        pid: u32,
+    },
+    /// A topic's state.
+    Snapshot {
+        /// Which topic.
+        topic: Topic,
+        /// Its state.
+        snapshot: Snapshot,
+    },
+    /// A topic that cannot be shown, and why.
+    Refused {
+        /// Which topic.
+        topic: Topic,
+        /// Why.
+        failure: Failure,
+    },
+    /// Something happened.
+    Event {
+        /// What.
+        event: Event,
+    },
+}
+
+/// An error as it travels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What a caller can act on.
+    pub kind: ErrorKind,
+    /// What to tell a person.
+    pub message: String,
+}
+
+/// What a client asks for. Who asks travels beside it, in the header `x-trainyard-user`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Command {
+    /// Move the champion alias forward, after the gate.
+    Promote {
+        /// Which model.
+        model: ModelName,
+        /// To which version.
+        version: Version,
+        /// Against the gate.
+        force: bool,
+        /// Why; must not be empty with `force`.
+        reason: String,
+    },
+    /// Move the champion alias back.
+    Rollback {
+        /// Which model.
+        model: ModelName,
+        /// To which version; none: the one before the last move.
+        to: Option<Version>,
+    },
+    /// The page that says what [`Command::Promote`] would change.
+    PreviewPromotion {
+        /// Which model.
+        model: ModelName,
+        /// To which version.
+        version: Version,
+    },
+    /// The page that says what [`Command::Rollback`] would change.
+    PreviewRollback {
+        /// Which model.
+        model: ModelName,
+        /// To which version; none: the one before the last move.
+        to: Option<Version>,
+    },
+    /// Make a version from a run's model.
+    Register {
+        /// Which run.
+        run: RunId,
+        /// Under which name; none: its pipeline's.
+        model: Option<ModelName>,
+    },
+    /// Point an alias at a version, or remove it.
+    SetAlias {
+        /// Which model.
+        model: ModelName,
+        /// Which alias; `champion` goes through [`Command::Promote`].
+        alias: String,
+        /// Where to; none removes it.
+        version: Option<Version>,
+    },
+    /// Moves of a model's aliases, newest first.
+    History {
+        /// Which model.
+        model: ModelName,
+    },
+    /// Run a pipeline, whole or its training only.
+    Train {
+        /// Which.
+        pipeline: String,
+        /// `KEY=VALUE` pairs over its parameters (`trainer.kind`, `trainer.alpha`, `from`, `to`, …).
+        set: Vec<(String, String)>,
+        /// All five steps: validate, train, evaluate, gate, promote. Otherwise it stops after evaluation and registration.
+        promote: bool,
+    },
+    /// Materialize views into the online store; empty: all.
+    Materialize {
+        /// Which.
+        views: Vec<String>,
+        /// As of this instant; none: now.
+        as_of: Option<Timestamp>,
+    },
+    /// Join features to a pipeline's rows and write them.
+    JoinFeatures {
+        /// Which pipeline's rows and views.
+        pipeline: String,
+        /// From (inclusive).
+        from: Option<Timestamp>,
+        /// To (exclusive).
+        to: Option<Timestamp>,
+        /// Absolute path.
+        output: String,
+    },
+    /// Values of features for entities, from the online store.
+    OnlineFeatures {
+        /// `view:feature`.
+        features: Vec<String>,
+        /// Key column to values.
+        entities: std::collections::BTreeMap<String, Vec<serde_json::Value>>,
+    },
+    /// Score a file.
+    Predict {
+        /// `name`, `name@alias` or `name/3`.
+        model: String,
+        /// Absolute path.
+        input: String,
+        /// Absolute path.
+        output: String,
+    },
+    /// Look at a monitor's window now.
+    Monitor {
+        /// Which.
+        monitor: String,
+        /// From (inclusive).
+        from: Timestamp,
+        /// To (exclusive).
+        to: Timestamp,
+        /// Labels known until then count; none: all that are there.
+        labels_until: Option<Timestamp>,
+        /// What to call the window.
+        label: String,
+    },
+    /// All reports of a monitor, oldest first.
+    Reports {
+        /// Which.
+        monitor: String,
+    },
+    /// Any command as a tracked job.
+    Run {
+        /// Experiment name.
+        experiment: Option<String>,
+        /// Run name.
+        name: Option<String>,
+        /// Program and arguments.
+        command: Vec<String>,
+        /// Where it runs.
+        directory: String,
+        /// Added to its environment.
+        environment: std::collections::BTreeMap<String, String>,
+    },
+    /// Validate or profile a configured dataset.
+    Examine {
+        /// Which.
+        dataset: String,
+    },
+    /// One job, with its result once it has one.
+    Job {
+        /// Which.
+        job: JobId,
+    },
+    /// Stop a job.
+    CancelJob {
+        /// Which.
+        job: JobId,
+    },
+    /// Try a job again.
+    RetryJob {
+        /// Which.
+        job: JobId,
+    },
+    /// Write a note on a run.
+    Note {
+        /// Which.
+        run: RunId,
+        /// The text; empty removes it.
+        text: String,
+    },
+    /// Delete (archive) or restore a run.
+    Archive {
+        /// Which.
+        run: RunId,
+        /// Back again.
+        restore: bool,
+    },
+    /// The whole history of a metric, not downsampled.
+    MetricHistory {
+        /// Which run.
+        run: RunId,
+        /// Which metric.
+        key: String,
+    },
+    /// Why a request was answered as it was.
+    Explain {
+        /// Which deployment.
+        deployment: DeploymentName,
+        /// The request's id.
+        request: String,
+    },
+    /// Read `trainyard.toml` again.
+    Reload,
+    /// Stop the daemon, jobs go on.
+    Shutdown,
+}
+
+/// What a command answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reply", content = "data", rename_all = "snake_case")]
+pub enum Reply {
+    /// Done.
+    Done,
+    /// An alias moved.
+    Moved(AliasMove),
+    /// Moves of aliases.
+    Moves(Vec<AliasMove>),
+    /// What a promotion or roll-back changes.
+    Page(Box<PromotionPage>),
+    /// A version was made.
+    Version(Box<ModelVersion>),
+    /// Jobs were queued: the job to wait for first.
+    Jobs(Vec<JobId>),
+    /// A pipeline run began, and its first job.
+    Pipeline {
+        /// Its id.
+        run: i64,
+        /// Its first job.
+        job: JobId,
+    },
+    /// A job and its result.
+    Job(Box<Job>, Option<Box<JobResult>>),
+    /// A run.
+    Run(Box<Run>),
+    /// An experiment.
+    Experiment(Experiment),
+    /// Points.
+    Points(Vec<Metric>),
+    /// A drift report.
+    Report(Box<DriftReport>),
+    /// Drift reports.
+    Reports(Vec<DriftReport>),
+    /// A profile.
+    Profile(Box<Profile>),
+    /// A deployment.
+    Deployment(Deployment),
+    /// Online features: one object per entity.
+    Features(Vec<serde_json::Value>),
+    /// Why.
+    Explanation(Box<Explanation>),
+}

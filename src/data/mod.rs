@@ -1,0 +1,38 @@
+//! Data as columns: reading and checking files, SQL over them, schemas, profiles, splits,
+//! point-in-time joins and windows. Pure: the same files give the same answer; knows no
+//! store, no network, no clock.
+
+pub mod asof;
+pub mod checks;
+pub mod frame;
+pub mod profile;
+pub mod schema;
+pub mod sketch;
+pub mod source;
+pub mod split;
+pub mod sql;
+pub mod table;
+pub mod window;
+
+pub use frame::Frame;
+
+/// What went wrong with data: names file, row or line, column, and what was expected.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Error(pub String);
+
+/// The result of everything in this room.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An error that says `message`.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl From<Error> for crate::domain::Error {
+    fn from(error: Error) -> Self {
+        Self::invalid(error.0)
+    }
+}

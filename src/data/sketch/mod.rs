@@ -1,0 +1,1 @@
+//! Mergeable summaries: moments, quantiles, distinct values, most frequent values.

@@ -1,0 +1,95 @@
+//! A logged number, and a series of them as a screen can show it.
+
+use super::{RunId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// One logged point. NaN and infinities are legal values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    /// Up to 250 characters.
+    pub key: String,
+    /// See [`crate::domain::metric::number`] for its JSON form.
+    #[serde(with = "number")]
+    pub value: f64,
+    /// When it was measured.
+    pub timestamp: Timestamp,
+    /// May be negative.
+    pub step: i64,
+}
+
+/// All points of a metric that fell into one bucket of the x axis. A spike survives as `max`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bucket {
+    /// Step of the bucket's last point.
+    pub step: i64,
+    /// Time of the bucket's last point.
+    pub time: Timestamp,
+    /// Smallest finite value; NaN when the bucket has none.
+    #[serde(with = "number")]
+    pub min: f64,
+    /// Greatest finite value; NaN when the bucket has none.
+    #[serde(with = "number")]
+    pub max: f64,
+    /// Last value as logged.
+    #[serde(with = "number")]
+    pub last: f64,
+    /// How many of the bucket's points were not finite.
+    pub odd: u32,
+}
+
+/// A metric's history, downsampled to at most as many buckets as were asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// Whose.
+    pub run: RunId,
+    /// Of which metric.
+    pub key: String,
+    /// In order of step, then time.
+    pub buckets: Vec<Bucket>,
+    /// Points behind the buckets.
+    pub points: u64,
+}
+
+/// JSON has no NaN and no infinities: they travel as the strings MLflow uses.
+pub mod number {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+    /// Writes a finite number as a number, others as `"NaN"`, `"Infinity"`, `"-Infinity"`.
+    pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        if value.is_finite() {
+            serializer.serialize_f64(*value)
+        } else if value.is_nan() {
+            serializer.serialize_str("NaN")
+        } else if *value > 0.0 {
+            serializer.serialize_str("Infinity")
+        } else {
+            serializer.serialize_str("-Infinity")
+        }
+    }
+
+    /// Reads what [`serialize`] writes, and numbers written as text.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Either {
+            Number(f64),
+            Text(String),
+        }
+        match Either::deserialize(deserializer)? {
+            Either::Number(value) => Ok(value),
+            Either::Text(text) => match text.as_str() {
+                "NaN" => Ok(f64::NAN),
+                "Infinity" => Ok(f64::INFINITY),
+                "-Infinity" => Ok(f64::NEG_INFINITY),
+                other => other
+                    .parse()
+                    .map_err(|_| D::Error::custom(format!("`{other}` is not a number"))),
+            },
+        }
+    }
+}
+
+/// A finite-or-not number inside collections, with the JSON form of [`number`].
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Number(#[serde(with = "number")] pub f64);

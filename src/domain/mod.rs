@@ -1,0 +1,25 @@
+//! Plain nouns of the field: ids, records, read models, events, errors.
+//! No IO, no clock of its own, no SQL; everything above may use it.
+
+pub mod clock;
+pub mod dataset;
+pub mod deployment;
+pub mod drift;
+pub mod error;
+pub mod event;
+pub mod experiment;
+pub mod feature;
+pub mod host;
+pub mod ids;
+pub mod job;
+pub mod metric;
+pub mod model;
+pub mod profile;
+pub mod registry;
+pub mod run;
+pub mod trigger;
+
+pub use clock::{Clock, SystemClock, Timestamp};
+pub use error::{Error, ErrorKind, Result};
+pub use event::Event;
+pub use ids::{DeploymentName, ExperimentId, JobId, ModelName, RunId, Version};

@@ -1,0 +1,184 @@
+//! Registered models, their versions, the aliases that name one of them, and every move of an alias;
+//! and the read models of the registry pane.
+
+use super::metric::Number;
+use super::trigger::Verdict;
+use super::{ModelName, RunId, Timestamp, Version};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The alias that serves unless a deployment says otherwise.
+pub const CHAMPION: &str = "champion";
+
+/// A registered model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RegisteredModel {
+    /// Unique.
+    pub name: ModelName,
+    /// Free text.
+    pub description: String,
+    /// When it was registered.
+    pub created: Timestamp,
+    /// When it last changed.
+    pub updated: Timestamp,
+    /// Sorted by key.
+    pub tags: Vec<(String, String)>,
+    /// Alias to version, sorted.
+    pub aliases: Vec<(String, Version)>,
+}
+
+/// One version of a registered model; its files never change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelVersion {
+    /// Whose version.
+    pub model: ModelName,
+    /// Counted from 1.
+    pub version: Version,
+    /// Where it came from.
+    pub run: Option<RunId>,
+    /// URI of its files.
+    pub source: String,
+    /// `READY` unless its files are still being copied.
+    pub status: String,
+    /// MLflow's stage: `None`, `Staging`, `Production`, `Archived`.
+    pub stage: String,
+    /// Free text.
+    pub description: String,
+    /// Who registered it.
+    pub user: String,
+    /// When.
+    pub created: Timestamp,
+    /// When it last changed.
+    pub updated: Timestamp,
+    /// Sorted by key.
+    pub tags: Vec<(String, String)>,
+    /// Aliases that name it now.
+    pub aliases: Vec<String>,
+    /// What the gate last said, and when.
+    pub gate: Option<(Verdict, Timestamp)>,
+}
+
+/// How an alias came to move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MoveKind {
+    /// Forward, after the gate.
+    Promoted,
+    /// Forward against the gate, with a reason.
+    Forced,
+    /// Back to an earlier version.
+    RolledBack,
+    /// Set or removed by hand.
+    Set,
+}
+
+/// One move of an alias: who, when, from, to, why. Never changed, never deleted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AliasMove {
+    /// In order of happening.
+    pub id: i64,
+    /// Whose alias.
+    pub model: ModelName,
+    /// Which.
+    pub alias: String,
+    /// What it named before.
+    pub from: Option<Version>,
+    /// What it names since.
+    pub to: Option<Version>,
+    /// How.
+    pub kind: MoveKind,
+    /// When.
+    pub at: Timestamp,
+    /// Who: a person, or `auto`.
+    pub by: String,
+    /// Why, if it was said.
+    pub reason: String,
+}
+
+/// A line of the models list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelRow {
+    /// Its name.
+    pub name: ModelName,
+    /// The champion's version.
+    pub champion: Option<Version>,
+    /// The newest version.
+    pub latest: Option<Version>,
+    /// Whether a deployment answers with it.
+    pub serving: bool,
+}
+
+/// A line of a model's versions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VersionRow {
+    /// The version itself.
+    pub version: ModelVersion,
+    /// Its run's name.
+    pub run_name: String,
+    /// Its run's latest metrics.
+    pub metrics: BTreeMap<String, Number>,
+    /// It was champion once and is not now.
+    pub was_champion: bool,
+}
+
+/// A fact about a version's origin: what it is and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineageLine {
+    /// `data`, `features`, `run`, `code`, `environment`, `serving`, …
+    pub kind: String,
+    /// In a line.
+    pub value: String,
+}
+
+/// The registry pane's page of one model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelPage {
+    /// The model.
+    pub model: RegisteredModel,
+    /// The metric that its gate looks at.
+    pub metric: Option<String>,
+    /// Newest first.
+    pub versions: Vec<VersionRow>,
+    /// Lineage of each version, in the order of `versions`.
+    pub lineage: Vec<Vec<LineageLine>>,
+    /// Newest first, at most 100.
+    pub history: Vec<AliasMove>,
+}
+
+/// One side of a promotion.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PromotionSide {
+    /// The version.
+    pub version: Version,
+    /// Its run's name.
+    pub run_name: String,
+    /// The gate's metric.
+    pub metric: Option<Number>,
+    /// Latency over the last served requests, or of the smoke test before it served.
+    pub p95_ms: Option<f64>,
+    /// Since when it serves.
+    pub serving_since: Option<Timestamp>,
+    /// Requests a second over the last minutes.
+    pub requests_per_s: Option<f64>,
+}
+
+/// The page that says what a promotion or a roll-back changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PromotionPage {
+    /// Whose alias moves.
+    pub model: ModelName,
+    /// Which alias.
+    pub alias: String,
+    /// The metric's name.
+    pub metric: Option<String>,
+    /// What it names now.
+    pub now: Option<PromotionSide>,
+    /// What it will name.
+    pub then: PromotionSide,
+    /// What callers notice, in sentences: inputs added, removed or retyped; the output; answers that flip.
+    pub changes: Vec<String>,
+    /// The gate's checks; empty for a roll-back.
+    pub verdict: Option<Verdict>,
+    /// Deployments that will swap.
+    pub deployments: Vec<String>,
+}

@@ -1,0 +1,1 @@
+//! `ErrorKind` -> HTTP status and MLflow `error_code`: one table.

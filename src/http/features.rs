@@ -1,0 +1,1 @@
+//! Feast-shaped look-ups of online features.

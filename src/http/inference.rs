@@ -1,0 +1,1 @@
+//! Open Inference Protocol and `/models/{m}/invocations`.

@@ -1,0 +1,1 @@
+//! MLflow REST: one file per group of endpoints.

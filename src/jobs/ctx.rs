@@ -1,0 +1,1 @@
+//! What a job holds on to: progress, cancel, checkpoint, outcome.

@@ -1,0 +1,1 @@
+//! Elastic net (linfa-elasticnet).

@@ -1,0 +1,1 @@
+//! Permutation importance of inputs, for any model.

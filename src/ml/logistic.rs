@@ -1,0 +1,1 @@
+//! Logistic regression (linfa-logistic), binary and multinomial.

@@ -1,0 +1,1 @@
+//! Histogram trees: bins, growing, boosting, forests.

@@ -1,0 +1,1 @@
+//! Charts as SVG and PNG, and reports as one HTML page.

@@ -1,0 +1,6 @@
+//! Background work: claims queued jobs, starts and follows workers, runs pipelines, watches triggers.
+
+pub mod executors;
+pub mod pipeline;
+pub mod scheduler;
+pub mod triggers;

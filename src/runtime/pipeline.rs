@@ -1,0 +1,1 @@
+//! Validate, train, evaluate, gate, promote: five steps in order, its place kept in the store.

@@ -1,0 +1,1 @@
+//! Why pipelines start by themselves: files, schedule, metric, drift.

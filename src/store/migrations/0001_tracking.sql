@@ -1,0 +1,1 @@
+-- experiments, runs, params, tags, metrics, inputs, jobs

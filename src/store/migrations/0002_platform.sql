@@ -1,0 +1,1 @@
+-- registry, deployments, drift, features, audit, files

@@ -1,0 +1,1 @@
+//! The only outputs of an update.

@@ -1,0 +1,1 @@
+//! Rect -> named areas, pure.

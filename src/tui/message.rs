@@ -1,0 +1,1 @@
+//! All causes of change.

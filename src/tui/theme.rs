@@ -1,0 +1,1 @@
+//! Colours, signs and frames; monochrome and ASCII too.

@@ -1,0 +1,1 @@
+//! `trainyard worker DIR`: runs one job in its folder.

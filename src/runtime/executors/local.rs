@@ -122,7 +122,7 @@ impl Executor for Local {
         Ok(())
     }
 
-    fn epitaph(&self, folder: &JobFolder) -> String {
+    fn obituary(&self, folder: &JobFolder) -> String {
         let ended = match self.children().remove(folder.path()) {
             Some(Started::Ended(status)) => Some(status),
             Some(Started::Living(_)) | None => None,

@@ -22,6 +22,6 @@ pub trait Executor: Send + Sync {
     /// Ends the worker and everything it started. After it, and for a worker that is gone, nothing of it is left.
     fn kill(&self, folder: &JobFolder) -> Result<()>;
 
-    /// How a worker that is gone and left no outcome ended, in words.
-    fn epitaph(&self, folder: &JobFolder) -> String;
+    /// How a worker that is gone ended, in words; what was kept about it is forgotten.
+    fn obituary(&self, folder: &JobFolder) -> String;
 }

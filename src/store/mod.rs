@@ -2,7 +2,14 @@
 //! Knows nothing of HTTP, events or what jobs do. A function here takes a transaction or a
 //! connection and typed arguments, returns domain types, and holds the only copy of its SQL.
 
+pub mod audit;
+pub mod catalog;
+pub mod drift;
+pub mod files;
+pub mod inference_log;
 pub mod migrate;
+pub mod online;
+pub mod registry;
 
 use crate::domain::{Error, Result};
 use rusqlite::{Connection, Transaction};

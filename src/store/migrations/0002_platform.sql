@@ -129,6 +129,8 @@ create table materializations (
     rows      integer not null,
     watermark integer,
     profile   text not null,
+    -- {feature: [equal, checked]}: online values against the offline join, when that was done.
+    equality  text not null default '{}',
     at        integer not null
 ) without rowid;
 

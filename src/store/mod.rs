@@ -7,11 +7,18 @@
 //! share the price of one `fsync`, and a change that fails takes nothing else with it.
 
 pub mod artifacts;
+pub mod audit;
+pub mod catalog;
+pub mod drift;
 pub mod experiments;
+pub mod files;
+pub mod inference_log;
 pub mod jobs;
 pub mod metrics;
 pub mod migrate;
 pub mod notices;
+pub mod online;
+pub mod registry;
 pub mod runs;
 pub mod search;
 pub mod table;

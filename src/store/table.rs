@@ -1,10 +1,11 @@
 //! Windows over many runs: SQL filters, sorts and cuts, so that the size of a page decides its cost.
 
 use super::runs::{COLUMNS, from_row};
-use super::search::{Filter, Order, Sql, Subject, order_sql};
+use super::search::{Filter, Order, Sql, order_sql};
 use crate::domain::experiment::Lifecycle;
+use crate::domain::registry::CHAMPION;
 use crate::domain::run::Run;
-use crate::domain::{JobId, Result, RunId};
+use crate::domain::{JobId, ModelName, Result, RunId, Version};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
@@ -174,10 +175,38 @@ pub fn job_of(
     Ok(job)
 }
 
-/// The order of a table without one: newest first.
-pub fn newest_first() -> Vec<Order> {
-    vec![Order {
-        by: Subject::Time("r.started"),
-        descending: true,
-    }]
+/// Champions that came from a run (of an experiment, or of any): model, version, run. By model's name.
+pub fn champions(
+    connection: &Connection,
+    experiment: Option<i64>,
+) -> Result<Vec<(ModelName, Version, RunId)>> {
+    let mut statement = connection.prepare_cached(
+        "select a.model, a.version, r.id from aliases a
+         join model_versions v on v.model = a.model and v.version = a.version
+         join runs r on r.id = v.run_id
+         where a.alias = ?2 and (?1 is null or r.experiment = ?1) order by a.model",
+    )?;
+    let champions = statement
+        .query_map(params![experiment, CHAMPION], |row| {
+            Ok((
+                ModelName(row.get(0)?),
+                Version(row.get(1)?),
+                RunId(row.get(2)?),
+            ))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(champions)
+}
+
+/// The newest version that was made of a run.
+pub fn version_from(connection: &Connection, run: &RunId) -> Result<Option<(ModelName, Version)>> {
+    let version = connection
+        .prepare_cached(
+            "select model, version from model_versions where run_id = ?1 order by created desc, version desc limit 1",
+        )?
+        .query_row([run.as_str()], |row| {
+            Ok((ModelName(row.get(0)?), Version(row.get(1)?)))
+        })
+        .optional()?;
+    Ok(version)
 }

@@ -6,11 +6,15 @@ pub mod bus;
 pub mod catalog;
 pub mod datasets;
 pub mod explain;
+pub mod host;
 pub mod jobs;
 pub mod monitoring;
+pub mod pipelines;
 pub mod registry;
 pub mod serving;
 pub mod tracking;
+
+pub use pipelines::Pipelines;
 
 use crate::config::Config;
 use crate::domain::{Clock, Result, Timestamp};

@@ -7,12 +7,16 @@ pub mod catalog;
 pub mod datasets;
 pub mod explain;
 pub mod host;
+pub mod inputs;
 pub mod jobs;
+pub mod live;
 pub mod monitoring;
 pub mod pipelines;
+pub mod promotion;
 pub mod registry;
 pub mod serving;
 pub mod tracking;
+pub mod traffic;
 
 pub use pipelines::Pipelines;
 

@@ -1,9 +1,11 @@
 //! Every rule of the product. A service method checks, writes in one transaction, and emits events
 //! after the commit. HTTP, API and runtime are clients of these methods and hold no rule.
 
+pub mod alerts;
 pub mod bus;
 pub mod catalog;
 pub mod datasets;
+pub mod explain;
 pub mod jobs;
 pub mod monitoring;
 pub mod registry;

@@ -143,6 +143,9 @@ pub struct TrainSpec {
     pub run: RunId,
     /// What to learn from.
     pub table: TableSpec,
+    /// `binary`, `multiclass` or `regression`; none: from the target column.
+    #[serde(default)]
+    pub task: Option<super::model::Task>,
     /// Which estimator.
     pub trainer: TrainerSpec,
     /// All randomness comes from it.

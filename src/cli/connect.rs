@@ -54,7 +54,7 @@ impl Connection {
         let workspace = if start { self.configured()? } else { self.workspace()? };
         if start {
             // What the daemon would refuse is said here, with every line of it.
-            crate::daemon::load_config(&workspace)?;
+            crate::service::configuration::load(&workspace)?;
         }
         Client::connect(&workspace, user(), start).map_err(|error| match error.kind {
             ErrorKind::Unavailable => Failure::unreachable(error),

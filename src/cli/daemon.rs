@@ -23,11 +23,11 @@ pub(crate) struct UpArgs {
 pub(crate) fn up(args: &UpArgs, connection: &Connection, output: &Output) -> Result<Exit> {
     let workspace = connection.configured()?;
     if args.foreground {
-        let config = crate::daemon::load_config(&workspace)?;
+        let config = crate::service::configuration::load(&workspace)?;
         crate::daemon::run(workspace, config, args.listen.as_deref(), true)?;
         return Ok(Exit::Done);
     }
-    crate::daemon::load_config(&workspace)?;
+    crate::service::configuration::load(&workspace)?;
     if let Ok(client) = Client::connect(&workspace, super::connect::user(), false) {
         let overview = overview(&client)?;
         if args.listen.as_ref().is_some_and(|listen| *listen != overview.http) {

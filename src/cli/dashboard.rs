@@ -28,7 +28,7 @@ pub(crate) fn run(connection: &Connection, args: &DashboardArgs) -> Result<Exit>
         return Ok(Exit::Done);
     }
     let client = connection.client(true)?;
-    let config = if connection.remote() { crate::config::Config { mouse: true, ..Default::default() } } else { crate::daemon::load_config(&workspace)? };
+    let config = if connection.remote() { crate::config::Config { mouse: true, ..Default::default() } } else { crate::service::configuration::load(&workspace)? };
     crate::tui::run(crate::tui::Options {
         client,
         read_only: args.read_only,

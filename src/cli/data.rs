@@ -189,7 +189,7 @@ pub(crate) struct SqlArgs {
 
 pub(crate) fn sql(args: &SqlArgs, connection: &Connection, output: &Output) -> Result<Exit> {
     let workspace = connection.configured()?;
-    let config = crate::daemon::load_config(&workspace)?;
+    let config = crate::service::configuration::load(&workspace)?;
     let sources = crate::service::datasets::sources_of(&workspace, &config, &args.query)?;
     let tables: Vec<(String, Frame)> =
         sources.iter().map(|source| Ok((source.name().to_owned(), crate::data::table::load(source)?))).collect::<Result<_>>()?;

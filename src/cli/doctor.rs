@@ -47,14 +47,14 @@ fn configuration(workspace: &Workspace) -> Finding {
     if !workspace.config().is_file() {
         return wrong("configuration", format!("`{}` has no trainyard.toml", workspace.root().display()), "`trainyard init` writes one");
     }
-    match crate::daemon::load_config(workspace) {
+    match crate::service::configuration::load(workspace) {
         Ok(config) => fine("configuration", format!("{} datasets, {} views, {} pipelines, {} deployments", config.datasets.len(), config.views.len(), config.pipelines.len(), config.deployments.len())),
         Err(error) => wrong("configuration", error.to_string().replace('\n', " · "), "mend the lines named"),
     }
 }
 
 fn datasets(workspace: &Workspace) -> Vec<Finding> {
-    let Ok(config) = crate::daemon::load_config(workspace) else { return Vec::new() };
+    let Ok(config) = crate::service::configuration::load(workspace) else { return Vec::new() };
     config
         .datasets
         .iter()

@@ -7,11 +7,15 @@ pub mod catalog;
 pub mod configuration;
 pub mod datasets;
 pub mod explain;
+pub mod inputs;
 pub mod jobs;
+pub mod live;
 pub mod monitoring;
+pub mod promotion;
 pub mod registry;
 pub mod serving;
 pub mod tracking;
+pub mod traffic;
 
 use crate::config::Config;
 use crate::domain::{Clock, Result, Timestamp};

@@ -8,14 +8,18 @@ pub mod configuration;
 pub mod datasets;
 pub mod explain;
 pub mod inputs;
+pub mod host;
 pub mod jobs;
 pub mod live;
 pub mod monitoring;
 pub mod promotion;
+pub mod pipelines;
 pub mod registry;
 pub mod serving;
 pub mod tracking;
 pub mod traffic;
+
+pub use pipelines::Pipelines;
 
 use crate::config::Config;
 use crate::domain::{Clock, Result, Timestamp};

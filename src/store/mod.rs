@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod migrate;
 pub mod notices;
 pub mod online;
+pub mod pipelines;
 pub mod registry;
 pub mod runs;
 pub mod search;

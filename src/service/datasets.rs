@@ -52,16 +52,14 @@ impl Datasets {
                 from,
             });
         }
-        let pattern = dataset
-            .path
-            .as_deref()
-            .ok_or_else(|| Error::invalid(format!("dataset `{name}` has neither `path` nor `sql`")))?;
+        let pattern = dataset.path.as_deref().ok_or_else(|| {
+            Error::invalid(format!("dataset `{name}` has neither `path` nor `sql`"))
+        })?;
         let known = self
             .core
             .store
             .read(|connection| rows::known(connection, name))?;
-        let snapshot =
-            data::source::snapshot(name, self.core.workspace.root(), pattern, &known)?;
+        let snapshot = data::source::snapshot(name, self.core.workspace.root(), pattern, &known)?;
         if snapshot.files.is_empty() {
             return Err(Error::not_found(format!(
                 "dataset `{name}` has no files: nothing matches `{pattern}`"
@@ -236,9 +234,7 @@ impl Datasets {
                         .filter_map(|fact| fact.modified().ok())
                         .max()
                         .map(|at| {
-                            Timestamp(
-                                chrono::DateTime::<chrono::Utc>::from(at).timestamp_millis(),
-                            )
+                            Timestamp(chrono::DateTime::<chrono::Utc>::from(at).timestamp_millis())
                         }),
                     violations: check.map(|check| check.violations.len() as u64),
                 })
@@ -277,9 +273,7 @@ fn names_in(sql: &str, config: &Config, own: &str) -> Vec<String> {
         .datasets
         .iter()
         .map(|dataset| &dataset.name)
-        .filter(|name| {
-            *name != own && words.iter().any(|word| word.eq_ignore_ascii_case(name))
-        })
+        .filter(|name| *name != own && words.iter().any(|word| word.eq_ignore_ascii_case(name)))
         .cloned()
         .collect()
 }
@@ -422,7 +416,8 @@ mod tests {
     #[test]
     fn a_statement_names_its_datasets_outside_of_texts_and_comments() {
         let config = config(&["flights", "weather", "planes", "late", "odd name"]);
-        let sql = "select 'planes' as x from Flights f -- late\n join \"odd name\" /* weather */ on 1";
+        let sql =
+            "select 'planes' as x from Flights f -- late\n join \"odd name\" /* weather */ on 1";
         assert_eq!(names_in(sql, &config, "late"), ["flights", "odd name"]);
     }
 }

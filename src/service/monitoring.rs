@@ -440,9 +440,13 @@ fn performance(
         .map(|key| (key.as_str(), None))
         .collect();
     for (row, key) in labels.texts(&config.key)?.iter().enumerate() {
-        let in_time = known
-            .as_ref()
-            .is_none_or(|known| known.get(row).copied().flatten().is_some_and(|at| at <= until));
+        let in_time = known.as_ref().is_none_or(|known| {
+            known
+                .get(row)
+                .copied()
+                .flatten()
+                .is_some_and(|at| at <= until)
+        });
         if let (Some(key), true) = (key, in_time)
             && let Some(place) = wanted.get_mut(key.as_str())
         {
@@ -484,7 +488,11 @@ fn performance(
     Ok(Some(Performance {
         labelled: judged.len() as u64,
         served: served.rows.rows() as u64,
-        metrics: ml::metrics::evaluate(&target, &predictions),
+        // A metric that cannot be told (one class only) is left out: JSON has no NaN.
+        metrics: ml::metrics::evaluate(&target, &predictions)
+            .into_iter()
+            .filter(|(_, value)| value.is_finite())
+            .collect(),
         mean_prediction: mean(&predictions.values),
         rate: mean(&target.values),
         provisional: served_rows.len() < served.rows.rows(),
@@ -554,7 +562,7 @@ fn table(reports: &[DriftReport], shown: &DriftReport) -> Vec<DriftRow> {
                 column: column.column.clone(),
                 method: method.to_owned(),
                 score: deciding.and_then(|test| test.value),
-                limit: deciding.map_or(f64::NAN, |test| test.threshold),
+                limit: deciding.map_or(0.0, |test| test.threshold),
                 verdict: column.verdict,
                 history: until
                     .iter()
@@ -591,7 +599,10 @@ fn sentence(reports: &[DriftReport], shown: &DriftReport) -> String {
     match shown.verdict {
         DriftVerdict::NoData => format!("nothing was served in {}", shown.label),
         DriftVerdict::TooFew => {
-            format!("{} rows in {} are too few for a verdict", shown.rows, shown.label)
+            format!(
+                "{} rows in {} are too few for a verdict",
+                shown.rows, shown.label
+            )
         }
         DriftVerdict::Stable => format!("0 of {of} drift in {}", shown.label),
         DriftVerdict::Drift => {

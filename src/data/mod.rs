@@ -4,15 +4,24 @@
 
 pub mod asof;
 pub mod checks;
+mod column;
+mod csv;
 pub mod frame;
+pub mod instant;
+mod json_lines;
+pub mod keys;
+mod parquet_file;
 pub mod profile;
+mod records;
 pub mod schema;
 pub mod sketch;
 pub mod source;
 pub mod split;
 pub mod sql;
 pub mod table;
+mod text_file;
 pub mod window;
+mod write;
 
 pub use frame::Frame;
 

@@ -1,0 +1,1 @@
+//! Golden values from scipy, Evidently and River.

@@ -37,8 +37,10 @@ pub(crate) fn run(connection: &Connection, args: &DashboardArgs) -> Result<Exit>
         theme: config.theme,
         keys: config.keys,
         state_file: (!connection.remote()).then(|| workspace.state().join("dashboard.json")),
-        export_directory: workspace.root().to_owned(),
-        ..Default::default()
+        workspace: config.name.clone().unwrap_or_else(|| workspace.root().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()),
+        no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
+        export_folder: workspace.root().to_owned(),
+        report_file: (!connection.remote()).then(|| workspace.logs().join("panic.txt")),
     })?;
     Ok(Exit::Done)
 }

@@ -166,12 +166,22 @@ fn verdict(verdict: DriftVerdict) -> &'static str {
 
 fn stream(file: &PathBuf, column: &str, detector: &str, set: &[(String, String)], output: &Output) -> Result<Exit> {
     let frame = source::read(std::slice::from_ref(file), Some(&[column.to_owned()]))?;
-    let signals = crate::drift::stream(&frame.numbers(column)?, detector, set).map_err(Error::from)?;
+    let parameters = set
+        .iter()
+        .map(|(key, value)| match value.parse::<f64>() {
+            Ok(number) => Ok((key.clone(), number)),
+            Err(_) => Err(Error::invalid(format!("`{key}` must be a number, it is `{value}`")).into()),
+        })
+        .collect::<Result<_>>()?;
+    let signals = crate::drift::stream(&frame.numbers(column)?, detector, &parameters).map_err(Error::from)?;
+    // Rows are counted from 1, as people and editors do.
+    let signals: Vec<serde_json::Value> =
+        signals.iter().map(|(row, signal)| serde_json::json!({ "row": row + 1, "signal": format!("{signal:?}").to_lowercase() })).collect();
     if output.json {
         output.document(&serde_json::json!({ "column": column, "detector": detector, "rows": frame.rows(), "signals": signals }))?;
     }
     for signal in &signals {
-        output.line(format!("row {}: {}", signal.row, signal.kind));
+        output.line(format!("row {}: {}", signal["row"], signal["signal"].as_str().unwrap_or_default()));
     }
     output.line(format!("{} signals in {} rows", signals.len(), frame.rows()));
     Ok(if signals.is_empty() { Exit::Done } else { Exit::Failed })

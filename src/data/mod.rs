@@ -12,6 +12,7 @@ mod json_lines;
 pub mod keys;
 mod parquet_file;
 pub mod profile;
+mod records;
 pub mod schema;
 pub mod sketch;
 pub mod source;

@@ -187,11 +187,23 @@ impl Datasets {
             .read(|connection| rows::last_check(connection, name))
     }
 
-    /// What is expected of a dataset without a schema file: as frozen on first use; none before.
-    pub fn frozen_schema(&self, name: &str) -> Result<Option<Schema>> {
-        self.core
-            .store
-            .read(|connection| rows::frozen_schema(connection, name))
+    /// What is expected of a dataset: its schema file (TOML, one `[[columns]]` a column), else what was frozen on
+    /// first use; none before that.
+    pub fn schema(&self, name: &str) -> Result<Option<Schema>> {
+        let config = self.core.config();
+        let Some(file) = &named(&config, name)?.schema else {
+            return self
+                .core
+                .store
+                .read(|connection| rows::frozen_schema(connection, name));
+        };
+        let path = self.core.workspace.root().join(file);
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            Error::from(error).context(format!("reading the schema `{file}` of dataset `{name}`"))
+        })?;
+        toml::from_str(&text).map(Some).map_err(|error| {
+            Error::invalid(format!("the schema `{file}` of dataset `{name}`: {error}"))
+        })
     }
 
     /// Freezes a dataset's inferred schema.

@@ -310,8 +310,7 @@ fn encode(
             ),
             _ => (json!([rows]), Value::Array(predicted(answer))),
         };
-        tensors
-            .push(json!({"name": output, "shape": shape, "datatype": datatype, "data": data}));
+        tensors.push(json!({"name": output, "shape": shape, "datatype": datatype, "data": data}));
     }
     let mut body = json!({
         "model_name": name,
@@ -346,7 +345,9 @@ fn predicted(answer: &Answer) -> Vec<Value> {
 /// The request's tensors as columns; `parameters.timestamp` as a column of that name.
 fn tensors(request: &InferRequest) -> Result<Frame, Error> {
     let Some(first) = request.inputs.first() else {
-        return Err(Error::invalid("`inputs` is empty: send one tensor per input"));
+        return Err(Error::invalid(
+            "`inputs` is empty: send one tensor per input",
+        ));
     };
     let rows = usize::try_from(first.shape.first().copied().unwrap_or(-1)).map_err(|_| {
         Error::invalid(format!(
@@ -479,7 +480,12 @@ async fn invocations(
 
 /// MLflow's four JSON forms as rows.
 fn scoring(services: &Services, model: &str, body: &[u8]) -> Result<Frame, Error> {
-    const FORMS: [&str; 4] = ["dataframe_split", "dataframe_records", "instances", "inputs"];
+    const FORMS: [&str; 4] = [
+        "dataframe_split",
+        "dataframe_records",
+        "instances",
+        "inputs",
+    ];
     let body: Map<String, Value> = serde_json::from_slice(body)
         .map_err(|error| Error::invalid(format!("malformed request: {error}")))?;
     let given: Vec<&str> = FORMS

@@ -43,9 +43,9 @@ pub fn request(
         },
         None => logged(serving, deployment, request)?,
     };
-    let version = row
-        .version
-        .ok_or_else(|| Error::conflict(format!("request `{request}` was answered by no version")))?;
+    let version = row.version.ok_or_else(|| {
+        Error::conflict(format!("request `{request}` was answered by no version"))
+    })?;
     let (_, loaded) = serving.target(deployment.as_str(), Some(version))?;
     let reference = ml::model_file::reference(&loaded.directory)?;
     let shares = ml::outlier::explain(&loaded.model, &reference, &rows, 0)?;
@@ -102,12 +102,7 @@ fn logged(
     };
     let ids = serving
         .log()
-        .read(
-            &loaded.name,
-            window,
-            Some(&[log::REQUEST.to_owned()]),
-            None,
-        )?
+        .read(&loaded.name, window, Some(&[log::REQUEST.to_owned()]), None)?
         .ok_or_else(absent)?;
     let ids = Frame { batch: ids };
     let times = ids.times(log::AT)?;

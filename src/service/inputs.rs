@@ -28,7 +28,11 @@ pub fn conform(rows: &Frame, signature: &Signature) -> Result<Frame> {
     if let Some(first) = missing.first() {
         let list: Vec<&str> = missing.iter().map(|input| input.name.as_str()).collect();
         return Err(Error::invalid(if list.len() == 1 {
-            format!("input `{}` is missing: a {}", first.name, expected(first.kind))
+            format!(
+                "input `{}` is missing: a {}",
+                first.name,
+                expected(first.kind)
+            )
         } else {
             format!("inputs `{}` are missing", list.join("`, `"))
         }));

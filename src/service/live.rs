@@ -261,13 +261,7 @@ fn histogram(edges: &[f64], values: &[f64]) -> Histogram {
     }
 }
 
-fn limits(
-    slot: &Slot,
-    traffic: &Traffic,
-    spans: &[Span],
-    width: i64,
-    window_s: u64,
-) -> Vec<Limit> {
+fn limits(slot: &Slot, traffic: &Traffic, spans: &[Span], width: i64, window_s: u64) -> Vec<Limit> {
     let all = Traffic::sum(spans);
     let percent = |span: &Span| {
         (span.requests > 0).then(|| 100.0 * span.failed as f64 / span.requests as f64)
@@ -425,13 +419,18 @@ fn score(loaded: &Loaded, current: &[f64]) -> Option<f64> {
         method: "psi".into(),
         ..drift::Options::default()
     };
-    drift::compare(&column(&loaded.reference)?, &column(current)?, None, &options)
-        .ok()?
-        .first()?
-        .tests
-        .iter()
-        .find(|test| test.method == "psi")?
-        .value
+    drift::compare(
+        &column(&loaded.reference)?,
+        &column(current)?,
+        None,
+        &options,
+    )
+    .ok()?
+    .first()?
+    .tests
+    .iter()
+    .find(|test| test.method == "psi")?
+    .value
 }
 
 #[cfg(test)]

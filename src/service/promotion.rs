@@ -75,7 +75,9 @@ pub fn preview(
             Some(side(version, &loaded)?)
         }
         None => {
-            changes.push(format!("`{CHAMPION}` names no version yet: callers get their first answers"));
+            changes.push(format!(
+                "`{CHAMPION}` names no version yet: callers get their first answers"
+            ));
             None
         }
     };
@@ -126,7 +128,11 @@ pub fn signature_changes(before: &Signature, after: &Signature) -> Vec<String> {
     let mut changes = Vec::new();
     for input in &after.inputs {
         match before.inputs.iter().find(|old| old.name == input.name) {
-            None => changes.push(format!("input `{}` added ({})", input.name, kind(input.kind))),
+            None => changes.push(format!(
+                "input `{}` added ({})",
+                input.name,
+                kind(input.kind)
+            )),
             Some(old) if old.kind != input.kind => changes.push(format!(
                 "input `{}` {} → {}",
                 input.name,
@@ -196,9 +202,7 @@ fn replay(core: &Core, model: &ModelName, before: &Model, after: &Model) -> Resu
         for (old, new) in old.iter().zip(&new) {
             let flips = match after.signature.task {
                 Task::Binary => (*old >= 0.5) != (*new >= 0.5),
-                Task::Multiclass => {
-                    class(&before.signature, *old) != class(&after.signature, *new)
-                }
+                Task::Multiclass => class(&before.signature, *old) != class(&after.signature, *new),
                 Task::Regression => false,
             };
             flipped += usize::from(flips);
@@ -306,7 +310,11 @@ fn like_production(
         .iter()
         .filter(|column| column.verdict != DriftVerdict::TooFew)
         .filter_map(|column| {
-            let value = column.tests.iter().find(|test| test.method == "psi")?.value?;
+            let value = column
+                .tests
+                .iter()
+                .find(|test| test.method == "psi")?
+                .value?;
             Some((column.column.as_str(), value))
         })
         .max_by(|a, b| a.1.total_cmp(&b.1));

@@ -397,10 +397,9 @@ impl Registry {
             let now = rows::alias(transaction, &new.model, &new.alias)?;
             if now == new.to {
                 return Err(Error::conflict(match now {
-                    Some(version) => format!(
-                        "`{}` of `{}` already names {version}",
-                        new.alias, new.model
-                    ),
+                    Some(version) => {
+                        format!("`{}` of `{}` already names {version}", new.alias, new.model)
+                    }
                     None => format!("`{}` of `{}` names nothing", new.alias, new.model),
                 }));
             }

@@ -7,9 +7,7 @@ use super::traffic::{KeptRequest, Traffic};
 use super::{Core, Services, explain, live};
 use crate::config::DeploymentConfig;
 use crate::data::Frame;
-use crate::domain::deployment::{
-    Deployment, DeploymentState, Explanation, LivePage, RequestRow,
-};
+use crate::domain::deployment::{Deployment, DeploymentState, Explanation, LivePage, RequestRow};
 use crate::domain::model::{Signature, Task};
 use crate::domain::registry::CHAMPION;
 use crate::domain::{DeploymentName, Error, Event, ModelName, Result, Timestamp, Version};
@@ -235,7 +233,10 @@ impl Serving {
                     || "nothing answers".to_owned(),
                     |old| format!("{} goes on answering", old.version),
                 );
-                let reason = format!("{version} of `{}` did not load: {error}; {stays}", config.model);
+                let reason = format!(
+                    "{version} of `{}` did not load: {error}; {stays}",
+                    config.model
+                );
                 Ok(slot(old, DeploymentState::Failed, Some(reason)))
             }
         }
@@ -394,13 +395,16 @@ impl Serving {
                 ms,
                 rows: u32::try_from(conformed.rows()).unwrap_or(u32::MAX),
                 version: Some(loaded.version),
-                answer: predictions.values.first().map_or_else(String::new, |value| {
-                    inputs::answer(
-                        &signature,
-                        *value,
-                        predictions.probabilities.get(..classes).unwrap_or(&[]),
-                    )
-                }),
+                answer: predictions
+                    .values
+                    .first()
+                    .map_or_else(String::new, |value| {
+                        inputs::answer(
+                            &signature,
+                            *value,
+                            predictions.probabilities.get(..classes).unwrap_or(&[]),
+                        )
+                    }),
                 detail: if conformed.rows() > 0 {
                     inputs::words(&conformed, 0)?
                 } else {
@@ -437,7 +441,10 @@ impl Serving {
         })
     }
 
-    #[expect(clippy::type_complexity, reason = "taken apart at once by the one caller")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "taken apart at once by the one caller"
+    )]
     fn answered(
         &self,
         loaded: &Loaded,
@@ -680,9 +687,9 @@ impl Serving {
         ]
         .map(str::to_owned)
         .into();
-        let Some(batch) = self
-            .log()
-            .read(&config.model, window, Some(&columns), Some(QUEUE_ROWS))?
+        let Some(batch) =
+            self.log()
+                .read(&config.model, window, Some(&columns), Some(QUEUE_ROWS))?
         else {
             return Ok(());
         };
@@ -782,10 +789,16 @@ fn batch(group: &[Served]) -> Result<RecordBatch> {
             log::REQUEST.to_owned(),
             repeated(&|served| served.request.clone()),
         ),
-        (log::ROW_KEY.to_owned(), Arc::new(StringArray::from(keys)) as ArrayRef),
+        (
+            log::ROW_KEY.to_owned(),
+            Arc::new(StringArray::from(keys)) as ArrayRef,
+        ),
         (log::AT.to_owned(), times(at)),
         (log::EVENT_TIME.to_owned(), times(events)),
-        (log::MS.to_owned(), Arc::new(Float64Array::from(ms)) as ArrayRef),
+        (
+            log::MS.to_owned(),
+            Arc::new(Float64Array::from(ms)) as ArrayRef,
+        ),
         (
             log::DEPLOYMENT.to_owned(),
             repeated(&|served| served.called.clone()),

@@ -100,7 +100,14 @@ impl Traffic {
             .rposition(|span| span.at <= second)
             .map_or(0, |place| place + 1);
         let place = match place.checked_sub(1) {
-            Some(before) if self.seconds.get(before).is_some_and(|span| span.at == second) => before,
+            Some(before)
+                if self
+                    .seconds
+                    .get(before)
+                    .is_some_and(|span| span.at == second) =>
+            {
+                before
+            }
             _ => {
                 let span = Span {
                     at: second,
@@ -215,11 +222,19 @@ mod tests {
     #[test]
     fn seconds_fall_into_their_spans_also_out_of_order() {
         let mut traffic = Traffic::default();
-        for (at, failed) in [(5_000, false), (3_200, true), (5_900, false), (3_900, false)] {
+        for (at, failed) in [
+            (5_000, false),
+            (3_200, true),
+            (5_900, false),
+            (3_900, false),
+        ] {
             traffic.count(Timestamp(at), 1.0, failed);
         }
         let spans = traffic.spans(2, 2, 2);
-        let counts: Vec<_> = spans.iter().map(|span| (span.requests, span.failed)).collect();
+        let counts: Vec<_> = spans
+            .iter()
+            .map(|span| (span.requests, span.failed))
+            .collect();
         assert_eq!(counts, [(2, 1), (2, 0)]);
         traffic.count(Timestamp((KEPT_SECONDS + 4) * 1000), 1.0, false);
         assert_eq!(traffic.seconds.front().unwrap().at, 5);

@@ -4,7 +4,14 @@
 
 pub mod asof;
 pub mod checks;
+mod column;
+mod csv;
+mod features;
 pub mod frame;
+pub mod instant;
+mod json_lines;
+pub mod keys;
+mod parquet_file;
 pub mod profile;
 pub mod schema;
 pub mod sketch;
@@ -12,7 +19,9 @@ pub mod source;
 pub mod split;
 pub mod sql;
 pub mod table;
+mod text_file;
 pub mod window;
+mod write;
 
 pub use frame::Frame;
 

@@ -54,11 +54,21 @@ fn take_in(services: &Services, folder: &Path, spec: &JobSpec, result: &JobResul
         (
             JobSpec::Validate(spec),
             JobResult::Validate {
-                violations, rows, ..
+                violations,
+                inferred,
+                rows,
             },
-        ) => services
-            .datasets
-            .record_violations(spec.source.name(), violations, *rows),
+        ) => {
+            let dataset = spec.source.name();
+            if let Some(schema) = inferred
+                && services.datasets.frozen_schema(dataset)?.is_none()
+            {
+                services.datasets.freeze_schema(dataset, schema)?;
+            }
+            services
+                .datasets
+                .record_violations(dataset, violations, *rows)
+        }
         _ => Ok(()),
     }
 }

@@ -4,7 +4,7 @@
 
 use super::{code, overrides};
 use crate::config::PipelineConfig;
-use crate::domain::dataset::Severity;
+use crate::domain::dataset::{Schema, Severity};
 use crate::domain::job::{
     EvaluateSpec, Job, JobResult, JobSpec, JobState, TableSpec, TrainSpec, TrainerSpec,
     ValidateSpec,
@@ -13,12 +13,12 @@ use crate::domain::model::Task;
 use crate::domain::registry::CHAMPION;
 use crate::domain::run::Pair;
 use crate::domain::trigger::{Cause, Gate, Verdict};
-use crate::domain::{Error, ErrorKind, Event, JobId, ModelName, Result, RunId, Version};
+use crate::domain::{Error, ErrorKind, JobId, ModelName, Result, RunId, Version};
 use crate::ml;
 use crate::service::jobs::NewJob;
-use crate::service::pipelines::{PipelineRun, PipelineRuns};
+use crate::service::pipelines::PipelineRun;
 use crate::service::tracking::NewRun;
-use crate::service::{Pipelines, Services};
+use crate::service::Services;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -120,39 +120,17 @@ enum Next {
 /// See the module's text.
 pub struct PipelineRunner {
     services: Arc<Services>,
-    runs: PipelineRuns,
     /// Jobs that runs wait for; held while runs move, so that none moves twice at once.
     awaited: Mutex<HashSet<JobId>>,
-}
-
-impl Pipelines for PipelineRunner {
-    fn start(
-        &self,
-        pipeline: &str,
-        set: &[(String, String)],
-        promote: bool,
-        cause: Cause,
-        by: &str,
-    ) -> Result<(i64, JobId)> {
-        self.start_once(pipeline, set, promote, cause, by, None)?
-            .ok_or_else(|| Error::internal(format!("pipeline `{pipeline}` did not start")))
-    }
 }
 
 impl PipelineRunner {
     /// On `services`.
     pub fn new(services: Arc<Services>) -> Self {
-        let runs = PipelineRuns::new(Arc::clone(&services.core));
         Self {
             services,
-            runs,
             awaited: Mutex::default(),
         }
-    }
-
-    /// The rows of runs.
-    pub fn runs(&self) -> &PipelineRuns {
-        &self.runs
     }
 
     fn awaited(&self) -> MutexGuard<'_, HashSet<JobId>> {
@@ -161,7 +139,7 @@ impl PipelineRunner {
 
     /// Starts a pipeline; none when a run with the same key was started before. Everything that can be wrong with the
     /// request or the data's files is found here, before anything is made.
-    pub fn start_once(
+    pub fn start(
         &self,
         pipeline: &str,
         set: &[(String, String)],
@@ -195,17 +173,15 @@ impl PipelineRunner {
         let text = serde_json::to_string(&place)?;
         let mut awaited = self.awaited();
         let why = cause.to_string();
-        let Some(id) = self.runs.begin(pipeline, cause, text, run_key)? else {
+        let Some(id) = self.services.pipelines.begin(pipeline, cause, text, run_key)? else {
             return Ok(None);
         };
         info!(pipeline, run = id, cause = why, "pipeline started");
-        self.services.core.bus.emit(Event::Notice {
-            at: self.services.core.now(),
-            level: "info".into(),
-            text: format!("pipeline {pipeline} started: {why}"),
-        });
-        self.advance(&self.runs.run(id)?, &mut awaited)?;
-        let run = self.runs.run(id)?;
+        self.services
+            .core
+            .notify("info", format!("pipeline {pipeline} started: {why}"))?;
+        self.advance(&self.services.pipelines.run(id)?, &mut awaited)?;
+        let run = self.services.pipelines.run(id)?;
         let place: Place = serde_json::from_str(&run.place)?;
         match place.jobs.get(&Step::Validate) {
             Some(job) => Ok(Some((id, *job))),
@@ -281,7 +257,7 @@ impl PipelineRunner {
     pub fn advance_all(&self) {
         let mut awaited = self.awaited();
         awaited.clear();
-        let running = match self.runs.running() {
+        let running = match self.services.pipelines.running() {
             Ok(running) => running,
             Err(error) => return error!(%error, "pipeline runs cannot be read"),
         };
@@ -316,14 +292,15 @@ impl PipelineRunner {
                         Some(reason) => warn!(run = run.id, state, reason, "pipeline ended"),
                         None => info!(run = run.id, state, "pipeline ended"),
                     }
-                    return self.runs.end(run.id, state, reason.as_deref());
+                    return self.services.pipelines.end(run.id, state, reason.as_deref());
                 }
             }
         }
     }
 
     fn keep(&self, run: &PipelineRun, step: Step, place: &Place) -> Result<()> {
-        self.runs
+        self.services
+            .pipelines
             .place(run.id, step.as_str(), serde_json::to_string(place)?)
     }
 
@@ -339,9 +316,9 @@ impl PipelineRunner {
 
     fn validate(&self, run: &PipelineRun, place: &mut Place) -> Result<Next> {
         let dataset = place.plan.table.rows.name().to_owned();
-        let result = self.job(run, Step::Validate, place, |_| {
-            let source = place.plan.table.rows.clone();
-            let schema = self.services.datasets.schema(&dataset)?;
+        let result = self.job(run, Step::Validate, place, |plan| {
+            let source = plan.table.rows.clone();
+            let schema = self.schema(&dataset)?;
             let spec = JobSpec::Validate(ValidateSpec { source, schema });
             Ok((format!("validate {dataset}"), spec))
         })?;
@@ -367,6 +344,23 @@ impl PipelineRunner {
             errors.join("; ")
         );
         Ok(Next::End("failed", Some(reason)))
+    }
+
+    /// What is expected of a dataset: its schema file, or what was inferred and frozen with its first use.
+    fn schema(&self, dataset: &str) -> Result<Option<Schema>> {
+        let config = self.services.core.config();
+        let file = config
+            .dataset(dataset)
+            .and_then(|dataset| dataset.schema.as_deref());
+        let Some(file) = file else {
+            return self.services.datasets.frozen_schema(dataset);
+        };
+        let path = self.services.core.workspace.root().join(file);
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| Error::from(error).context(format!("reading `{}`", path.display())))?;
+        toml::from_str(&text).map(Some).map_err(|error| {
+            Error::invalid(format!("`{}` is no schema", path.display())).because(error)
+        })
     }
 
     fn train(&self, run: &PipelineRun, place: &mut Place) -> Result<Next> {

@@ -19,8 +19,6 @@ pub mod serving;
 pub mod tracking;
 pub mod traffic;
 
-pub use pipelines::Pipelines;
-
 use crate::config::Config;
 use crate::domain::host::HostSample;
 use crate::domain::trigger::Cause;
@@ -129,6 +127,10 @@ pub struct Services {
     pub serving: serving::Serving,
     /// The job queue.
     pub jobs: jobs::Jobs,
+    /// Runs of pipelines.
+    pub pipelines: pipelines::PipelineRuns,
+    /// The machine.
+    pub host: host::Host,
 }
 
 impl Services {
@@ -158,6 +160,8 @@ impl Services {
             monitoring: monitoring::Monitoring::new(Arc::clone(&core)),
             serving: serving::Serving::new(Arc::clone(&core)),
             jobs: jobs::Jobs::new(Arc::clone(&core)),
+            pipelines: pipelines::PipelineRuns::new(Arc::clone(&core)),
+            host: host::Host::default(),
             core,
         }))
     }

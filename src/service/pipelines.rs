@@ -1,25 +1,26 @@
-//! Pipeline runs as rows: begun, moved from step to step, ended; and the door through which requests start them.
+//! Pipeline runs as rows: begun, moved from step to step, ended, told.
 //! What a step does is the runtime's affair.
 
 use super::Core;
 use crate::domain::trigger::Cause;
-use crate::domain::{Error, Event, JobId, Result};
+use crate::domain::job::PipelineRunState;
+use crate::domain::{Error, JobId, Result, Version};
 use crate::store::pipelines as rows;
 pub use crate::store::pipelines::PipelineRun;
+use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Starts pipelines; the runtime answers.
-pub trait Pipelines: Send + Sync {
-    /// Starts `pipeline` with `KEY=VALUE` pairs over its parameters; answers the pipeline run and its first job.
-    /// Without `promote` it ends after the gate's verdict was kept with the new version.
-    fn start(
-        &self,
-        pipeline: &str,
-        set: &[(String, String)],
-        promote: bool,
-        cause: Cause,
-        by: &str,
-    ) -> Result<(i64, JobId)>;
+/// The steps of a run that are jobs, and the others.
+pub const STEPS: [&str; 5] = ["validate", "train", "evaluate", "gate", "promote"];
+
+/// What everybody may know of a run's place; the rest of it is the runtime's.
+#[derive(Debug, Default, Deserialize)]
+struct Known {
+    #[serde(default)]
+    jobs: BTreeMap<String, JobId>,
+    #[serde(default)]
+    version: Option<Version>,
 }
 
 /// See the module's text.
@@ -83,6 +84,32 @@ impl PipelineRuns {
             .ok_or_else(|| Error::not_found(format!("there is no pipeline run `{id}`")))
     }
 
+    /// How a run stands, for those who wait for it.
+    pub fn state(&self, id: i64) -> Result<PipelineRunState> {
+        let run = self.run(id)?;
+        let known: Known = serde_json::from_str(&run.place)?;
+        let detail = match (&run.error, known.version, run.state.as_str()) {
+            (Some(error), _, _) => error.clone(),
+            (None, Some(version), "succeeded") if run.step == "promote" => {
+                format!("{version} promoted")
+            }
+            (None, Some(version), "succeeded") => format!("{version} registered"),
+            _ => run.step.clone(),
+        };
+        Ok(PipelineRunState {
+            run: run.id,
+            pipeline: run.pipeline,
+            ended: run.state != "running",
+            state: run.state,
+            detail,
+            jobs: STEPS
+                .iter()
+                .filter_map(|step| known.jobs.get(*step).copied())
+                .collect(),
+            version: known.version,
+        })
+    }
+
     /// Runs under way, oldest first.
     pub fn running(&self) -> Result<Vec<PipelineRun>> {
         self.core.store.read(rows::running)
@@ -121,13 +148,12 @@ impl PipelineRuns {
             .store
             .write(move |t| rows::end(t, id, &kept_state, kept_error.as_deref(), now))?;
         if ended {
-            let run = self.run(id)?;
-            let why = error.map(|error| format!(": {error}")).unwrap_or_default();
-            self.core.bus.emit(Event::Notice {
-                at: now,
-                level: if state == "succeeded" { "info" } else { "warn" }.to_owned(),
-                text: format!("pipeline {} {state}{why}", run.pipeline),
-            });
+            let run = self.state(id)?;
+            let level = if state == "succeeded" { "info" } else { "warn" };
+            self.core.notify(
+                level,
+                format!("pipeline {} {state}: {}", run.pipeline, run.detail),
+            )?;
         }
         Ok(())
     }

@@ -242,7 +242,10 @@ impl Catalog {
         for (view, names) in by_view {
             let definition = self.view(view)?;
             let known = definition.feature_names();
-            if let Some(unknown) = names.iter().find(|name| !known.iter().any(|one| one == *name)) {
+            if let Some(unknown) = names
+                .iter()
+                .find(|name| !known.iter().any(|one| one == *name))
+            {
                 return Err(Error::not_found(format!(
                     "feature view `{view}` has no feature `{unknown}`; it has `{}`",
                     known.join("`, `")
@@ -318,9 +321,8 @@ impl Catalog {
                 .filter(|column| column.rows > 0)
                 .map(|column| column.nulls as f64 / column.rows as f64),
             used_by: used.map(|used| used.versions.clone()).unwrap_or_default(),
-            drifting: used.is_some_and(|used| {
-                used.inputs.iter().any(|input| drifting.contains(input))
-            }),
+            drifting: used
+                .is_some_and(|used| used.inputs.iter().any(|input| drifting.contains(input))),
         }
     }
 
@@ -366,8 +368,7 @@ impl Catalog {
     /// Inputs that drift in the newest window of a monitor of any pipeline's model.
     fn drifting(&self, services: &Services) -> Result<BTreeSet<String>> {
         let config = self.core.config();
-        let models: BTreeSet<&ModelName> =
-            config.pipelines.iter().map(|one| &one.model).collect();
+        let models: BTreeSet<&ModelName> = config.pipelines.iter().map(|one| &one.model).collect();
         let mut drifting = BTreeSet::new();
         for model in models {
             for report in services.monitoring.newest_of(model)? {
@@ -388,7 +389,11 @@ impl Catalog {
     /// One feature.
     pub fn feature(&self, services: &Services, view: &str, feature: &str) -> Result<FeatureDetail> {
         let definition = self.view(view)?;
-        if !definition.feature_names().iter().any(|name| name == feature) {
+        if !definition
+            .feature_names()
+            .iter()
+            .any(|name| name == feature)
+        {
             return Err(Error::not_found(format!(
                 "feature view `{view}` has no feature `{feature}`; it has `{}`",
                 definition.feature_names().join("`, `")
@@ -617,10 +622,16 @@ fn meaning(view: &FeatureView, feature: &str) -> String {
                         Aggregate::Std => "standard deviation of",
                         Aggregate::Last => "last",
                     };
-                    return format!("{how} {} of {} over {text}", window.column, view.entity.name);
+                    return format!(
+                        "{how} {} of {} over {text}",
+                        window.column, view.entity.name
+                    );
                 }
             }
         }
     }
-    format!("{feature} of {}, the newest row of {}", view.entity.name, view.dataset)
+    format!(
+        "{feature} of {}, the newest row of {}",
+        view.entity.name, view.dataset
+    )
 }

@@ -327,8 +327,8 @@ impl PipelineRunner {
 
     fn validate(&self, run: &PipelineRun, place: &mut Place) -> Result<Next> {
         let dataset = place.plan.table.rows.name().to_owned();
-        let result = self.job(run, Step::Validate, place, |_| {
-            let source = place.plan.table.rows.clone();
+        let result = self.job(run, Step::Validate, place, |plan| {
+            let source = plan.table.rows.clone();
             let schema = self.schema(&dataset)?;
             let spec = JobSpec::Validate(ValidateSpec { source, schema });
             Ok((format!("validate {dataset}"), spec))

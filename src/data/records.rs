@@ -1,7 +1,7 @@
 //! Rows as JSON objects: numbers as numbers (NaN and infinities null), times in ISO 8601, null as null.
 
-use super::frame::texts;
 use super::Frame;
+use super::frame::texts;
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
@@ -19,17 +19,39 @@ impl Frame {
             match column.data_type() {
                 DataType::Float64 => {
                     let numbers = column.as_primitive::<Float64Type>();
-                    numbers.iter().enumerate().for_each(|(row, value)| put(row, value.and_then(serde_json::Number::from_f64).map_or(Value::Null, Value::Number)));
+                    numbers.iter().enumerate().for_each(|(row, value)| {
+                        put(
+                            row,
+                            value
+                                .and_then(serde_json::Number::from_f64)
+                                .map_or(Value::Null, Value::Number),
+                        )
+                    });
                 }
                 DataType::Int64 => {
                     let numbers = column.as_primitive::<Int64Type>();
-                    numbers.iter().enumerate().for_each(|(row, value)| put(row, value.map_or(Value::Null, Value::from)));
+                    numbers
+                        .iter()
+                        .enumerate()
+                        .for_each(|(row, value)| put(row, value.map_or(Value::Null, Value::from)));
                 }
                 DataType::Boolean => {
                     let flags = column.as_boolean();
-                    (0..flags.len()).for_each(|row| put(row, if flags.is_null(row) { Value::Null } else { Value::Bool(flags.value(row)) }));
+                    (0..flags.len()).for_each(|row| {
+                        put(
+                            row,
+                            if flags.is_null(row) {
+                                Value::Null
+                            } else {
+                                Value::Bool(flags.value(row))
+                            },
+                        )
+                    });
                 }
-                _ => texts(column).into_iter().enumerate().for_each(|(row, text)| put(row, text.map_or(Value::Null, Value::String))),
+                _ => texts(column)
+                    .into_iter()
+                    .enumerate()
+                    .for_each(|(row, text)| put(row, text.map_or(Value::Null, Value::String))),
             }
         }
         records
@@ -43,7 +65,10 @@ mod tests {
 
     #[test]
     fn records_come_back_as_they_went_in() {
-        let rows: Vec<Map<String, Value>> = serde_json::from_str(r#"[{"a":1,"b":"x","c":true,"d":0.5},{"a":2,"b":null,"c":false,"d":null}]"#).unwrap();
+        let rows: Vec<Map<String, Value>> = serde_json::from_str(
+            r#"[{"a":1,"b":"x","c":true,"d":0.5},{"a":2,"b":null,"c":false,"d":null}]"#,
+        )
+        .unwrap();
         assert_eq!(Frame::from_records(&rows).unwrap().to_records(), rows);
     }
 }

@@ -110,7 +110,14 @@ pub fn run(options: Options) -> Result<()> {
     let subscription = Subscription::start(options.client, app.topics(), move |message| {
         send.send(Incoming::Message(message)).is_ok()
     })?;
-    let ended = follow(&mut app, &mut screen, &receive, &work, &subscription, &panicked);
+    let ended = follow(
+        &mut app,
+        &mut screen,
+        &receive,
+        &work,
+        &subscription,
+        &panicked,
+    );
     drop(screen);
     if let Some(path) = &options.state_file {
         // what was changed last may still be on its way to the worker

@@ -473,7 +473,7 @@ mod tests {
         );
         assert_eq!(words(&axis, 0.0, 1600.0, 5), ["0", "500", "1000", "1500"]);
         assert_eq!(words(&axis, 0.0, 60_000.0, 4), ["0", "20k", "40k", "60k"]);
-        assert_eq!(words(&axis, 0.0, 5e-5, 3), ["0", "2.5e-5", "5e-5"]);
+        assert_eq!(words(&axis, 0.0, 5e-5, 3), ["0", "2e-5", "4e-5"]);
         let axis = Axis {
             unit: "ms".into(),
             ..Axis::default()

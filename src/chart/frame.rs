@@ -73,7 +73,7 @@ pub struct Ranged<'a> {
 pub fn y_labels<B: DrawingBackend>(pen: &Pen<'_, B>, height: i32) -> usize {
     let lines = pen.lines(height).max(1) as usize;
     if pen.metrics.is_cells() {
-        lines.div_ceil(2).clamp(3, 9)
+        lines.div_ceil(2).clamp(lines.clamp(3, 4), 9)
     } else {
         (lines / 2).clamp(3, 9)
     }

@@ -1,7 +1,8 @@
 //! A plotters backend whose canvas is the cells of a terminal.
 //!
 //! Every cell has several points (2x4 in braille). Lines set points, fills set whole runs of them, text
-//! takes its cells. A cell has one colour: that of the last stroke in it. The colours it is given are keys of
+//! takes its cells. A cell belongs to the last stroke in it: it has its
+//! colour and shows its points only. The colours it is given are keys of
 //! [`Ink`] (see [`Palette::keys`]); they become styles of a [`Look`] when the canvas is copied to the screen.
 
 use super::{Look, Marker};
@@ -353,11 +354,12 @@ const QUADRANTS: [char; 16] = [
 ];
 
 fn line_letter(marker: Marker, cell: &Cell) -> char {
+    // only the owner's points: those of others would have its colour
     let bits = cell
         .points
         .iter()
         .enumerate()
-        .filter(|(_, ink)| **ink != BLANK)
+        .filter(|(_, ink)| **ink == cell.owner)
         .map(|(place, _)| 1u32 << place)
         .sum::<u32>();
     match marker {
@@ -372,9 +374,9 @@ fn line_letter(marker: Marker, cell: &Cell) -> char {
         Marker::Block => QUADRANTS[(bits & 0xf) as usize],
         Marker::Ascii => match bits & 7 {
             0 => ' ',
-            1 => '\'',
+            1 | 3 => '\'',
             2 => '-',
-            4 => '.',
+            4 | 6 => '.',
             _ => '|',
         },
     }
@@ -464,7 +466,7 @@ mod tests {
         let mut canvas = TerminalBackend::new(2, 1, Grid::Lines(Marker::Braille));
         let _ = canvas.draw_line((0, 0), (3, 0), &key(Ink::Series(0)));
         let _ = canvas.draw_line((0, 3), (1, 3), &key(Ink::Series(1)));
-        assert_eq!(canvas.cell(0, 0), Some(('⣉', Ink::Series(1))));
+        assert_eq!(canvas.cell(0, 0), Some(('⣀', Ink::Series(1))));
         assert_eq!(canvas.cell(1, 0), Some(('⠉', Ink::Series(0))));
     }
 

@@ -6,6 +6,7 @@ pub mod asof;
 pub mod checks;
 mod column;
 mod csv;
+mod features;
 pub mod frame;
 pub mod instant;
 mod json_lines;

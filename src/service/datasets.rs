@@ -3,10 +3,11 @@
 use super::Core;
 use crate::config::{Config, DatasetConfig, FeatureUse, PipelineConfig};
 use crate::data::{self, Frame};
-use crate::domain::dataset::{ColumnKind, DatasetRow, FileStamp, Schema, Violation};
+use crate::domain::dataset::{ColumnKind, DatasetRow, FileStamp, Schema, Snapshot, Violation};
 use crate::domain::job::{DataSource, TableSpec, ViewUse};
 use crate::domain::{Error, Result, Timestamp};
 use crate::store::files::{self as rows, DatasetCheck};
+use crate::workspace::Workspace;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,55 +24,19 @@ impl Datasets {
 
     /// A configured dataset, resolved to files and hashes (known stamps are kept in the store).
     pub fn resolve(&self, name: &str) -> Result<DataSource> {
-        self.resolve_in(&self.core.config(), name, &mut Vec::new())
-    }
-
-    fn resolve_in(
-        &self,
-        config: &Config,
-        name: &str,
-        above: &mut Vec<String>,
-    ) -> Result<DataSource> {
-        let dataset = named(config, name)?;
-        if above.iter().any(|other| other == name) {
-            return Err(Error::invalid(format!(
-                "dataset `{name}` is made from itself: `{}`",
-                above.join("` from `")
-            )));
-        }
-        if let Some(sql) = &dataset.sql {
-            above.push(name.to_owned());
-            let from = names_in(sql, config, name)
-                .into_iter()
-                .map(|used| self.resolve_in(config, &used, above))
-                .collect::<Result<Vec<_>>>()?;
-            above.pop();
-            return Ok(DataSource::Sql {
-                name: name.to_owned(),
-                sql: sql.clone(),
-                from,
-            });
-        }
-        let pattern = dataset.path.as_deref().ok_or_else(|| {
-            Error::invalid(format!("dataset `{name}` has neither `path` nor `sql`"))
-        })?;
-        let known = self
-            .core
-            .store
-            .read(|connection| rows::known(connection, name))?;
-        let snapshot = data::source::snapshot(name, self.core.workspace.root(), pattern, &known)?;
-        if snapshot.files.is_empty() {
-            return Err(Error::not_found(format!(
-                "dataset `{name}` has no files: nothing matches `{pattern}`"
-            )));
-        }
-        if snapshot.files != known {
-            let (name, stamps) = (name.to_owned(), snapshot.files.clone());
-            self.core
-                .store
-                .write(move |transaction| rows::keep(transaction, &name, &stamps))?;
-        }
-        Ok(DataSource::Files(snapshot))
+        let config = self.core.config();
+        resolve_in(&config, name, &mut Vec::new(), &mut |name, pattern| {
+            let known = self.known(name)?;
+            let root = self.core.workspace.root();
+            let snapshot = data::source::snapshot(name, root, pattern, &known)?;
+            if !snapshot.files.is_empty() && snapshot.files != known {
+                let (name, stamps) = (name.to_owned(), snapshot.files.clone());
+                self.core
+                    .store
+                    .write(move |transaction| rows::keep(transaction, &name, &stamps))?;
+            }
+            Ok(snapshot)
+        })
     }
 
     /// The stamps of a dataset's files when they were last hashed.
@@ -187,7 +152,23 @@ impl Datasets {
             .read(|connection| rows::last_check(connection, name))
     }
 
-    /// What is expected of a dataset without a schema file: as frozen on first use; none before.
+    /// What is expected of a dataset: its schema file (TOML, one `[[columns]]` a column), else what was frozen on
+    /// first use; none before that.
+    pub fn schema(&self, name: &str) -> Result<Option<Schema>> {
+        let config = self.core.config();
+        let Some(file) = &named(&config, name)?.schema else {
+            return self.frozen_schema(name);
+        };
+        let path = self.core.workspace.root().join(file);
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            Error::from(error).context(format!("reading the schema `{file}` of dataset `{name}`"))
+        })?;
+        toml::from_str(&text).map(Some).map_err(|error| {
+            Error::invalid(format!("the schema `{file}` of dataset `{name}`: {error}"))
+        })
+    }
+
+    /// What was frozen on first use; none before that.
     pub fn frozen_schema(&self, name: &str) -> Result<Option<Schema>> {
         self.core
             .store
@@ -241,6 +222,65 @@ impl Datasets {
             })
             .collect()
     }
+}
+
+/// Takes the files that a pattern names now.
+type Snap<'a> = dyn FnMut(&str, &str) -> Result<Snapshot> + 'a;
+
+fn resolve_in(
+    config: &Config,
+    name: &str,
+    above: &mut Vec<String>,
+    snap: &mut Snap<'_>,
+) -> Result<DataSource> {
+    let dataset = named(config, name)?;
+    if above.iter().any(|other| other == name) {
+        return Err(Error::invalid(format!(
+            "dataset `{name}` is made from itself: `{}`",
+            above.join("` from `")
+        )));
+    }
+    if let Some(sql) = &dataset.sql {
+        above.push(name.to_owned());
+        let from = names_in(sql, config, name)
+            .into_iter()
+            .map(|used| resolve_in(config, &used, above, snap))
+            .collect::<Result<Vec<_>>>()?;
+        above.pop();
+        return Ok(DataSource::Sql {
+            name: name.to_owned(),
+            sql: sql.clone(),
+            from,
+        });
+    }
+    let pattern = dataset
+        .path
+        .as_deref()
+        .ok_or_else(|| Error::invalid(format!("dataset `{name}` has neither `path` nor `sql`")))?;
+    let snapshot = snap(name, pattern)?;
+    if snapshot.files.is_empty() {
+        return Err(Error::not_found(format!(
+            "dataset `{name}` has no files: nothing matches `{pattern}`"
+        )));
+    }
+    Ok(DataSource::Files(snapshot))
+}
+
+/// The datasets that a statement names, resolved without a store: every file is hashed.
+pub fn sources_of(workspace: &Workspace, config: &Config, sql: &str) -> Result<Vec<DataSource>> {
+    names_in(sql, config, "")
+        .into_iter()
+        .map(|name| {
+            resolve_in(config, &name, &mut Vec::new(), &mut |name, pattern| {
+                Ok(data::source::snapshot(
+                    name,
+                    workspace.root(),
+                    pattern,
+                    &[],
+                )?)
+            })
+        })
+        .collect()
 }
 
 fn named<'a>(config: &'a Config, name: &str) -> Result<&'a DatasetConfig> {

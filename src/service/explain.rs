@@ -104,7 +104,7 @@ fn logged(
         .log()
         .read(&loaded.name, window, Some(&[log::REQUEST.to_owned()]), None)?
         .ok_or_else(absent)?;
-    let ids = Frame { batch: ids };
+    let ids = Frame::from_batch(&ids)?;
     let times = ids.times(log::AT)?;
     let place = ids
         .texts(log::REQUEST)?
@@ -120,7 +120,7 @@ fn logged(
         .log()
         .read(&loaded.name, moment, None, None)?
         .ok_or_else(absent)?;
-    let rows = Frame { batch };
+    let rows = Frame::from_batch(&batch)?;
     let mine: Vec<u32> = rows
         .texts(log::REQUEST)?
         .iter()

@@ -55,6 +55,10 @@ fn empty(kind: InputKind, rows: usize) -> ArrayRef {
 }
 
 fn column(rows: &Frame, input: &Input) -> Result<ArrayRef> {
+    let there = rows.column(&input.name)?;
+    if there.null_count() == there.len() {
+        return Ok(empty(input.kind, rows.rows()));
+    }
     match input.kind {
         InputKind::Number => {
             if rows.kind(&input.name)? == ColumnKind::Text {
@@ -71,7 +75,6 @@ fn column(rows: &Frame, input: &Input) -> Result<ArrayRef> {
                         row + 1
                     )));
                 }
-                return Ok(empty(InputKind::Number, rows.rows()));
             }
             let numbers: Float64Array = rows
                 .numbers(&input.name)?
@@ -85,53 +88,6 @@ fn column(rows: &Frame, input: &Input) -> Result<ArrayRef> {
             Ok(Arc::new(texts))
         }
     }
-}
-
-/// Instants in microseconds from a column that holds times, texts with times in them (UTC when bare), or whole
-/// microseconds.
-pub fn instants(rows: &Frame, name: &str) -> Result<Vec<Option<i64>>> {
-    if rows.kind(name)? != ColumnKind::Text {
-        return Ok(rows.times(name)?);
-    }
-    rows.texts(name)?
-        .into_iter()
-        .map(|text| {
-            text.map(|text| {
-                instant(&text).ok_or_else(|| {
-                    Error::invalid(format!(
-                        "`{name}` must be a time such as `2013-03-01T12:30:00Z`, not \"{text}\""
-                    ))
-                })
-            })
-            .transpose()
-        })
-        .collect()
-}
-
-/// A written instant in microseconds; UTC when it has no offset.
-pub fn instant(text: &str) -> Option<i64> {
-    if let Ok(time) = chrono::DateTime::parse_from_rfc3339(text) {
-        return Some(time.timestamp_micros());
-    }
-    for format in [
-        "%Y-%m-%dT%H:%M:%S%.f",
-        "%Y-%m-%d %H:%M:%S%.f",
-        "%Y-%m-%dT%H:%M",
-        "%Y-%m-%d %H:%M",
-    ] {
-        if let Ok(time) = chrono::NaiveDateTime::parse_from_str(text, format) {
-            return Some(time.and_utc().timestamp_micros());
-        }
-    }
-    for format in ["%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M:%S%.f%#z"] {
-        if let Ok(time) = chrono::DateTime::parse_from_str(text, format) {
-            return Some(time.timestamp_micros());
-        }
-    }
-    chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d")
-        .ok()
-        .and_then(|day| day.and_hms_opt(0, 0, 0))
-        .map(|time| time.and_utc().timestamp_micros())
 }
 
 /// An answer in words: "late 0.81", "AA 0.55", "12.3".
@@ -192,15 +148,6 @@ pub fn short(value: f64) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-
-    #[test]
-    fn instants_are_utc_when_bare() {
-        assert_eq!(instant("1970-01-01T00:00:01Z"), Some(1_000_000));
-        assert_eq!(instant("1970-01-01 01:00:01+01:00"), Some(1_000_000));
-        assert_eq!(instant("1970-01-01 00:00:01"), Some(1_000_000));
-        assert_eq!(instant("1970-01-02"), Some(86_400_000_000));
-        assert_eq!(instant("soon"), None);
-    }
 
     #[test]
     fn numbers_are_short() {

@@ -177,7 +177,7 @@ impl Monitoring {
         let Some(batch) = log.read(&deployment.model, window, None, None)? else {
             return Ok(None);
         };
-        let rows = Frame { batch };
+        let rows = Frame::from_batch(&batch)?;
         let called = rows.texts(log::DEPLOYMENT)?;
         let keys = rows.texts(log::ROW_KEY)?;
         let mut last: HashMap<&str, usize> = HashMap::new();

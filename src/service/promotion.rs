@@ -175,7 +175,7 @@ fn replay(core: &Core, model: &ModelName, before: &Model, after: &Model) -> Resu
     let Some(batch) = log.read(model, window, None, Some(REPLAYED))? else {
         return Ok("no requests of the last day to replay".into());
     };
-    let rows = Frame { batch };
+    let rows = Frame::from_batch(&batch)?;
     let names = rows.names();
     let missing: Vec<&str> = after
         .signature
@@ -290,7 +290,7 @@ fn like_production(
     let Some(batch) = log.read(model, window, None, Some(RECENT))? else {
         return Ok(check);
     };
-    let current = Frame { batch };
+    let current = Frame::from_batch(&batch)?;
     let signature = ml::model_file::load(directory)?.signature;
     let names = current.names();
     let inputs: Vec<String> = signature

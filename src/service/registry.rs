@@ -473,6 +473,15 @@ impl Registry {
         })
     }
 
+    /// The versions of a model, newest first.
+    pub fn versions(&self, model: &ModelName) -> Result<Vec<Version>> {
+        let versions = self
+            .core
+            .store
+            .read(|connection| rows::versions(connection, model))?;
+        Ok(versions.into_iter().map(|one| one.version).collect())
+    }
+
     /// The metric that the gate of a model's pipeline looks at.
     pub fn metric(&self, model: &ModelName) -> Option<String> {
         self.core

@@ -458,7 +458,7 @@ impl Serving {
             None => vec![None; rows.rows()],
         };
         let events = match there(&timestamp) {
-            Some(name) => inputs::instants(rows, &name)?,
+            Some(name) => rows.times(&name)?,
             None => vec![None; rows.rows()],
         };
         let conformed = inputs::conform(rows, &loaded.model.signature)?;
@@ -693,7 +693,7 @@ impl Serving {
         else {
             return Ok(());
         };
-        let rows = Frame { batch };
+        let rows = Frame::from_batch(&batch)?;
         let at = rows.times(log::AT)?;
         let request = rows.texts(log::REQUEST)?;
         let called = rows.texts(log::DEPLOYMENT)?;

@@ -7,6 +7,7 @@ pub mod app;
 pub mod command;
 pub mod dialog;
 pub mod effect;
+pub mod export;
 pub mod field;
 pub mod footer;
 pub mod frame;

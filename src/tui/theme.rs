@@ -2,6 +2,7 @@
 //! panes write signs and words, take styles from here, and lose nothing where colours are missing.
 //! Panes write Unicode signs; [`Theme::finish`] replaces them where the terminal has only ASCII.
 
+use super::widgets::{Look, Marker};
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
 use std::collections::BTreeMap;
@@ -214,6 +215,30 @@ impl Theme {
             }
         }
         (self, problems)
+    }
+
+    /// What widgets draw with.
+    pub fn look(&self) -> Look {
+        let colour = |style: Style| style.fg.unwrap_or(Color::Reset);
+        Look {
+            text: self.text,
+            accent: self.accent,
+            dim: self.dim,
+            good: self.good,
+            warn: self.warn,
+            bad: self.bad,
+            selected: self.selected,
+            series: self.marks.map(colour),
+            reference: colour(self.champion),
+            overlap: colour(self.dim),
+            ascii: self.ascii(),
+            marker: match self.markers {
+                Markers::Auto | Markers::Braille => Marker::Braille,
+                Markers::Sextant => Marker::Sextant,
+                Markers::Block => Marker::Block,
+                Markers::Ascii => Marker::Ascii,
+            },
+        }
     }
 
     /// Whether only ASCII may be written.

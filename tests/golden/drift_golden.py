@@ -76,6 +76,20 @@ def numeric(name, reference, current):
     }
 
 
+def merged(table):
+    """Categories expected fewer than 5 times on a side become one."""
+    expected = stats.contingency.expected_freq(table)
+    rare = (expected < 5).any(axis=0)
+    if not rare.any():
+        return table
+    together = table[:, rare].sum(axis=1, keepdims=True)
+    kept = table[:, ~rare]
+    if (stats.contingency.expected_freq(np.hstack([kept, together]))[:, -1] < 5).any():
+        kept[:, [kept.sum(axis=0).argmin()]] += together
+        return kept
+    return np.hstack([kept, together])
+
+
 def category(name, reference, current):
     labels = sorted(set(reference) | set(current))
     r = np.array([reference.count(label) for label in labels], float)
@@ -91,7 +105,7 @@ def category(name, reference, current):
         "total_variation": number(np.abs(p - q).sum() / 2),
         "l_infinity": number(np.abs(p - q).max()),
         "chi_square_contingency_p": number(
-            stats.chi2_contingency(np.vstack([r, c]), correction=False).pvalue
+            stats.chi2_contingency(merged(np.vstack([r, c])), correction=False).pvalue
         ),
     }
     if len(labels) == 2:
@@ -170,10 +184,10 @@ def detectors():
     case("ddm", drift.binary.DDM(warm_start=50, drift_threshold=4.0), errors, warm_start=50, drift_threshold=4.0)
     case("eddm", drift.binary.EDDM(), errors)
     case("eddm", drift.binary.EDDM(alpha=0.9, beta=0.7), errors, alpha=0.9, beta=0.7)
-    case("hddm_a", drift.binary.HDDM_A(), errors)
-    case("hddm_a", drift.binary.HDDM_A(two_sided_test=True), errors, two_sided=1)
-    case("hddm_w", drift.binary.HDDM_W(), errors)
-    case("hddm_w", drift.binary.HDDM_W(lambda_val=0.1, two_sided_test=True), errors, two_sided=1, **{"lambda": 0.1})
+    case("hddm_a", drift.binary.HDDMA(), errors)
+    case("hddm_a", drift.binary.HDDMA(two_sided_test=True), errors, two_sided=1)
+    case("hddm_w", drift.binary.HDDMW(), errors)
+    case("hddm_w", drift.binary.HDDMW(lambda_val=0.1, two_sided_test=True), errors, two_sided=1, **{"lambda": 0.1})
     # With a draw of as many as there are, the draw does not depend on the generator.
     case("kswin", drift.KSWIN(alpha=0.0001, window_size=60, stat_size=30, seed=1), level, window_size=60, stat_size=30)
     case("kswin", drift.KSWIN(alpha=0.005, window_size=200, stat_size=100, seed=1), level, alpha=0.005, window_size=200, stat_size=100)

@@ -21,6 +21,7 @@
 //! 5. [`Pane::render`]: draws into `context.area` and changes nothing. Compute areas from `context.area` by a function that
 //!    `update` calls too (page sizes, mouse). `Room::of(area)` says how much room there is; `layout::beside` and `above` split
 //!    an area into parts that share a border; `frame::part` draws a part with its title and gives its inside;
+//!    `context.theme.look()` is what `widgets::{table, chart, sparkline, histogram}` draw with; `export::{svg, csv}` make files;
 //!    `text.rs` fits text and writes numbers, ages and times. Below 80x24 (`Room::One`) show one part at a time.
 //! 6. Write Unicode signs and words first, then styles from `context.theme`; the shell makes ASCII and monochrome of it.
 //! 7. A number that is in no snapshot is not on the screen.

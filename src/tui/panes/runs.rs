@@ -1,5 +1,8 @@
 //! Pane: Which run is best, and why?
 
+mod columns;
+mod curves;
+
 use super::{Context, Input, Pane};
 use crate::api::protocol::Topic;
 use crate::tui::effect::Effect;

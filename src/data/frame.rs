@@ -632,3 +632,113 @@ fn micros<T: ArrowPrimitiveType<Native = i64>>(
         })
         .map_err(|error| Error::new(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use arrow_array::{Date32Array, DictionaryArray, Int8Array, StringArray, UInt64Array};
+
+    fn records(text: &str) -> Result<Frame> {
+        let records: Vec<serde_json::Map<String, serde_json::Value>> =
+            serde_json::from_str(text).unwrap();
+        Frame::from_records(&records)
+    }
+
+    #[test]
+    fn any_arrow_type_becomes_one_of_five() {
+        let words: DictionaryArray<arrow_array::types::Int32Type> =
+            vec![Some("a"), None].into_iter().collect();
+        let frame = Frame::from_columns(vec![
+            (
+                "i".into(),
+                Arc::new(Int8Array::from(vec![Some(-1), None])) as ArrayRef,
+            ),
+            ("w".into(), Arc::new(words)),
+            ("d".into(), Arc::new(Date32Array::from(vec![1, -1]))),
+            ("z".into(), Arc::new(arrow_array::NullArray::new(2))),
+            (
+                "n".into(),
+                Arc::new(
+                    arrow_array::TimestampNanosecondArray::from(vec![1_999, -1])
+                        .with_timezone("America/New_York"),
+                ),
+            ),
+        ])
+        .unwrap();
+        use ColumnKind::{Integer, Number, Text, Time};
+        let kinds: Vec<ColumnKind> = frame
+            .names()
+            .iter()
+            .map(|name| frame.kind(name).unwrap())
+            .collect();
+        assert_eq!(kinds, [Integer, Text, Time, Number, Time]);
+        assert_eq!(
+            frame.times("d").unwrap(),
+            [Some(instant::DAY), Some(-instant::DAY)]
+        );
+        assert_eq!(frame.times("n").unwrap(), [Some(1), Some(-1)]);
+        assert_eq!(frame.column("n").unwrap().data_type(), &utc_time());
+        assert!(frame.numbers("i").unwrap()[1].is_nan());
+        let huge = Frame::from_columns(vec![(
+            "h".into(),
+            Arc::new(UInt64Array::from(vec![u64::MAX])) as ArrayRef,
+        )]);
+        assert!(huge.unwrap_err().0.contains("`h`"));
+        let twice = vec![
+            ("a".into(), frame.column("i").unwrap().clone()),
+            ("a".into(), frame.column("i").unwrap().clone()),
+        ];
+        assert!(Frame::from_columns(twice).unwrap_err().0.contains("`a`"));
+    }
+
+    #[test]
+    fn text_is_written_as_people_write() {
+        let frame = Frame::from_columns(vec![(
+            "x".into(),
+            Arc::new(Float64Array::from(vec![3.0, 0.1, -0.0, f64::NAN, 1e21])) as ArrayRef,
+        )])
+        .unwrap();
+        let texts: Vec<String> = frame
+            .texts("x")
+            .unwrap()
+            .into_iter()
+            .map(Option::unwrap_or_default)
+            .collect();
+        assert_eq!(texts, ["3", "0.1", "0", "", "1000000000000000000000"]);
+    }
+
+    #[test]
+    fn records_become_rows() {
+        let frame =
+            records(r#"[{"a": 1, "b": "x"}, {"a": 2.5, "c": true}, {"a": "NaN", "b": null}]"#)
+                .unwrap();
+        assert_eq!(frame.rows(), 3);
+        assert_eq!(frame.kind("a").unwrap(), ColumnKind::Number);
+        assert_eq!(frame.texts("b").unwrap(), [Some("x".into()), None, None]);
+        assert_eq!(frame.texts("c").unwrap(), [None, Some("true".into()), None]);
+        let error = records(r#"[{"a": 1}, {"a": "x"}]"#).unwrap_err().0;
+        assert!(error.contains("row 2") && error.contains("`a`"), "{error}");
+        assert!(records(r#"[{"a": [1]}]"#).unwrap_err().0.contains("`a`"));
+        assert_eq!(records("[]").unwrap().rows(), 0);
+    }
+
+    #[test]
+    fn rows_are_taken_columns_selected_and_tables_put_together() {
+        let frame = records(r#"[{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]"#).unwrap();
+        let back = frame.take(&[1, 0, 1]).unwrap();
+        assert_eq!(back.numbers("a").unwrap(), [2.0, 1.0, 2.0]);
+        assert!(frame.take(&[2]).is_err());
+        let other = records(r#"[{"b": null, "a": 0.5}]"#).unwrap();
+        let both = Frame::concat(&[frame.clone(), other]).unwrap();
+        assert_eq!(both.numbers("a").unwrap(), [1.0, 2.0, 0.5]);
+        assert_eq!(both.kind("b").unwrap(), ColumnKind::Text);
+        assert_eq!(frame.select(&["b".into()]).unwrap().names(), ["b"]);
+        assert!(frame.column("c").unwrap_err().0.contains("`a`, `b`"));
+        let replaced = frame
+            .with("b", Arc::new(StringArray::from(vec!["p", "q"])))
+            .unwrap();
+        assert_eq!(replaced.texts("b").unwrap()[0].as_deref(), Some("p"));
+        assert!(Frame::concat(&[frame.clone(), frame.select(&["a".into()]).unwrap()]).is_err());
+    }
+}

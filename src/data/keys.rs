@@ -96,7 +96,7 @@ fn encode(rows: &ArrayRef, facts: &ArrayRef) -> Result<Entities> {
         }
         _ => {
             let word = |column: &ArrayRef| {
-                super::frame::kind_of(column.data_type())
+                super::types::kind_of(column.data_type())
                     .map_or_else(String::new, |kind| kind.to_string())
             };
             Err(Error::new(format!(

@@ -13,6 +13,7 @@ mod json_lines;
 pub mod keys;
 mod parquet_file;
 pub mod profile;
+mod records;
 pub mod schema;
 pub mod sketch;
 pub mod source;
@@ -20,6 +21,7 @@ pub mod split;
 pub mod sql;
 pub mod table;
 mod text_file;
+mod types;
 pub mod window;
 mod write;
 

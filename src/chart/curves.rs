@@ -209,7 +209,7 @@ pub fn draw<B: DrawingBackend>(pen: &mut Pen<'_, B>, area: Area, spec: &Curves) 
         return frame::empty(pen, area, &spec.empty);
     };
     let height = frame::plot_height(pen, area);
-    let (y_low, y_high) = spec.y.round(y_low, y_high, frame::y_labels(pen, height));
+    let (y_low, y_high, step) = spec.y.round(y_low, y_high, frame::y_labels(pen, height));
     let names = end_names(pen, area, spec, &prepared);
     let right = names
         .iter()
@@ -220,11 +220,13 @@ pub fn draw<B: DrawingBackend>(pen: &mut Pen<'_, B>, area: Area, spec: &Curves) 
         axis: &spec.x,
         low: x_low,
         high: x_high,
+        step: None,
     };
     let y = Ranged {
         axis: &spec.y,
         low: y_low,
         high: y_high,
+        step,
     };
     let plot = frame::draw(pen, area, &x, &y, right, spec.cursor)?;
     let bottom = plot.area.bottom() - 1;

@@ -1,8 +1,7 @@
 //! A plotters backend whose canvas is the cells of a terminal.
 //!
 //! Every cell has several points (2x4 in braille). Lines set points, fills set whole runs of them, text
-//! takes its cells. A cell belongs to the last stroke in it: it has its
-//! colour and shows its points only. The colours it is given are keys of
+//! takes its cells. A cell has one colour: that of the last stroke in it. The colours it is given are keys of
 //! [`Ink`] (see [`Palette::keys`]); they become styles of a [`Look`] when the canvas is copied to the screen.
 
 use super::{Look, Marker};
@@ -210,6 +209,10 @@ impl TerminalBackend {
     }
 }
 
+fn is_line(key: u8) -> bool {
+    matches!(Ink::from_key(key), Some(Ink::Series(_) | Ink::Reference))
+}
+
 fn is_rule(key: u8) -> bool {
     key == Ink::Mark.key() || key == Ink::Cursor.key()
 }
@@ -354,12 +357,14 @@ const QUADRANTS: [char; 16] = [
 ];
 
 fn line_letter(marker: Marker, cell: &Cell) -> char {
-    // only the owner's points: those of others would have its colour
+    // lines that meet in a cell all show, in the owner's colour; what is behind them (raw lines,
+    // limits, axes) does not
+    let strong = is_line(cell.owner);
     let bits = cell
         .points
         .iter()
         .enumerate()
-        .filter(|(_, ink)| **ink == cell.owner)
+        .filter(|(_, ink)| **ink == cell.owner || (strong && is_line(**ink)))
         .map(|(place, _)| 1u32 << place)
         .sum::<u32>();
     match marker {
@@ -466,13 +471,14 @@ mod tests {
         let mut canvas = TerminalBackend::new(2, 1, Grid::Lines(Marker::Braille));
         let _ = canvas.draw_line((0, 0), (3, 0), &key(Ink::Series(0)));
         let _ = canvas.draw_line((0, 3), (1, 3), &key(Ink::Series(1)));
-        assert_eq!(canvas.cell(0, 0), Some(('⣀', Ink::Series(1))));
+        assert_eq!(canvas.cell(0, 0), Some(('⣉', Ink::Series(1))));
         assert_eq!(canvas.cell(1, 0), Some(('⠉', Ink::Series(0))));
     }
 
     #[test]
     fn a_rule_gives_way_to_a_line() {
         let mut canvas = TerminalBackend::new(1, 2, Grid::Lines(Marker::Braille));
+        let _ = canvas.draw_line((0, 4), (1, 4), &key(Ink::Faint(0)));
         let _ = canvas.draw_line((0, 0), (0, 7), &key(Ink::Mark));
         let _ = canvas.draw_line((0, 7), (1, 7), &key(Ink::Series(0)));
         assert_eq!(canvas.cell(0, 0), Some(('┆', Ink::Mark)));

@@ -83,8 +83,8 @@ fn failure(error: &Error) -> Failure {
 
 /// An error as an answer.
 fn refused(error: &Error) -> Response {
-    let status = StatusCode::from_u16(error.kind.http_status())
-        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status =
+        StatusCode::from_u16(error.kind.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     json(status, &failure(error))
 }
 

@@ -37,7 +37,10 @@ pub(super) struct Asked {
     once: bool,
 }
 
-pub(super) async fn answer(State(context): State<Arc<Context>>, Query(asked): Query<Asked>) -> Response {
+pub(super) async fn answer(
+    State(context): State<Arc<Context>>,
+    Query(asked): Query<Asked>,
+) -> Response {
     let topics: Vec<Topic> = match serde_json::from_str(asked.topics.as_deref().unwrap_or("[]")) {
         Ok(topics) => topics,
         Err(error) => {

@@ -27,9 +27,9 @@ pub(super) fn snapshot(context: &Context, topic: &Topic) -> Result<Snapshot> {
             Snapshot::Model(Box::new(services.registry.page(services, model)?))
         }
         Topic::Features => Snapshot::Features(services.catalog.page(services)?),
-        Topic::Feature { view, feature } => Snapshot::Feature(Box::new(
-            services.catalog.feature(services, view, feature)?,
-        )),
+        Topic::Feature { view, feature } => {
+            Snapshot::Feature(Box::new(services.catalog.feature(services, view, feature)?))
+        }
         Topic::Datasets => Snapshot::Datasets(services.datasets.list()?),
         Topic::Drift { monitor, report } => {
             Snapshot::Drift(services.monitoring.page(monitor.as_deref(), *report)?)
@@ -68,17 +68,14 @@ fn overview(context: &Context) -> Result<Overview> {
     let workspace = &services.core.workspace;
     let (running, waiting, failed) = services.jobs.counts()?;
     let (drifting, alerts) = services.monitoring.badges()?;
-    let folder = workspace
-        .root()
-        .file_name()
-        .map_or_else(|| "/".to_owned(), |name| name.to_string_lossy().into_owned());
+    let folder = workspace.root().file_name().map_or_else(
+        || "/".to_owned(),
+        |name| name.to_string_lossy().into_owned(),
+    );
     Ok(Overview {
         workspace: config.name.clone().unwrap_or(folder),
         path: workspace.root().display().to_string(),
-        host: rustix::system::uname()
-            .nodename()
-            .to_string_lossy()
-            .into_owned(),
+        host: sysinfo::System::host_name().unwrap_or_default(),
         http: context.http.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started: context.started,
@@ -123,9 +120,8 @@ fn problems(context: &Context) -> Vec<String> {
 pub(super) fn period(topic: &Topic, last: Option<&Snapshot>) -> Option<Duration> {
     match topic {
         Topic::Live { .. } | Topic::Host | Topic::JobLog { .. } => Some(Duration::from_secs(1)),
-        Topic::Jobs => {
-            matches!(last, Some(Snapshot::Jobs(page)) if page.running > 0).then_some(Duration::from_secs(1))
-        }
+        Topic::Jobs => matches!(last, Some(Snapshot::Jobs(page)) if page.running > 0)
+            .then_some(Duration::from_secs(1)),
         // Limits that break and an edited configuration have no event.
         Topic::Overview => Some(Duration::from_secs(5)),
         _ => None,

@@ -6,6 +6,14 @@ use crate::domain::trigger::Gate;
 use crate::domain::{DeploymentName, ModelName};
 use std::collections::BTreeMap;
 
+mod check;
+mod parse;
+mod read;
+mod words;
+
+pub use parse::parse;
+pub use words::{closest, duration_ms, instant_us};
+
 /// Everything a person configures, checked.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
@@ -210,4 +218,64 @@ pub struct Problem {
     pub message: String,
     /// What to do.
     pub hint: String,
+}
+
+impl Config {
+    /// The dataset called `name`.
+    pub fn dataset(&self, name: &str) -> Option<&DatasetConfig> {
+        self.datasets.iter().find(|dataset| dataset.name == name)
+    }
+
+    /// The view called `name`.
+    pub fn view(&self, name: &str) -> Option<&FeatureView> {
+        self.views.iter().find(|view| view.name == name)
+    }
+
+    /// The pipeline called `name`.
+    pub fn pipeline(&self, name: &str) -> Option<&PipelineConfig> {
+        self.pipelines.iter().find(|pipeline| pipeline.name == name)
+    }
+
+    /// The pipeline that makes versions of `model`.
+    pub fn pipeline_of(&self, model: &ModelName) -> Option<&PipelineConfig> {
+        self.pipelines
+            .iter()
+            .find(|pipeline| pipeline.model == *model)
+    }
+
+    /// The monitor called `name`.
+    pub fn monitor(&self, name: &str) -> Option<&MonitorConfig> {
+        self.monitors.iter().find(|monitor| monitor.name == name)
+    }
+
+    /// Reads and checks the file at `path`. The error lists every problem, a line each:
+    /// `trainyard.toml:12:3: …; hint`.
+    pub fn load(path: &std::path::Path) -> crate::domain::Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            crate::domain::Error::from(error).context(format!("reading `{}`", path.display()))
+        })?;
+        parse(&text).map_err(|problems| {
+            let name = path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default();
+            let lines: Vec<String> = problems
+                .iter()
+                .map(|problem| problem.sentence(&name))
+                .collect();
+            crate::domain::Error::invalid(lines.join("\n"))
+        })
+    }
+}
+
+impl Problem {
+    /// `trainyard.toml:12:3: what is wrong; what to do`.
+    pub fn sentence(&self, file: &str) -> String {
+        let mut text = format!("{file}:{}:{}: {}", self.line, self.column, self.message);
+        if !self.hint.is_empty() {
+            text.push_str("; ");
+            text.push_str(&self.hint);
+        }
+        text
+    }
 }

@@ -25,7 +25,7 @@
 //! Arrows only point down; siblings do not import each other (except: `ml` and `drift` read
 //! [`data::Frame`]). [`tui`] sees [`domain`] and [`api::protocol`] and [`api::client`], nothing more;
 //! [`jobs`] sees [`data`], [`ml`], [`drift`], [`domain`], nothing more. `tests/architecture.rs` reads every `use`
-//! line and fails on an upward arrow.
+//! line and fails on an upward arrow. [`chart`] stands beside [`domain`]: pure, used by [`tui`] and [`report`].
 //!
 //! | room | what is in it |
 //! | --- | --- |
@@ -33,12 +33,14 @@
 //! | [`domain`] | the nouns: runs, models, jobs, drift reports, events, errors |
 //! | [`store`] | all SQL, migrations, artifact files, the log of served rows |
 //! | [`data`] [`ml`] [`drift`] [`report`] | files to columns, joins, windows · trainers, metrics, gate · tests · charts to SVG and PNG |
+//! | [`chart`] | what a chart shows and how it is drawn on any plotters backend; `tui` and `report` use it |
 //! | [`service`] | tracking, registry, catalog, datasets, monitoring, serving, jobs: every rule |
 //! | [`worker`] [`jobs`] | one job in its folder |
 //! | [`runtime`] [`http`] [`api`] [`daemon`] | scheduler, pipelines, triggers · MLflow and inference · events and commands · wiring |
 //! | [`tui`] | the dashboard |
 
 pub mod api;
+pub mod chart;
 pub mod cli;
 pub mod config;
 pub mod daemon;

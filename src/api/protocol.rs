@@ -11,7 +11,7 @@ use crate::domain::drift::{DriftDetail, DriftPage, DriftReport};
 use crate::domain::experiment::Experiment;
 use crate::domain::feature::{FeatureDetail, FeaturesPage};
 use crate::domain::host::HostSample;
-use crate::domain::job::{Job, JobLog, JobResult, JobsPage};
+use crate::domain::job::{Job, JobLog, JobResult, JobsPage, PipelineRunState};
 use crate::domain::metric::{Metric, Series};
 use crate::domain::profile::Profile;
 use crate::domain::registry::{AliasMove, ModelPage, ModelRow, ModelVersion, PromotionPage};
@@ -302,6 +302,11 @@ pub enum Command {
         /// All five steps: validate, train, evaluate, gate, promote. Otherwise it stops after evaluation and registration.
         promote: bool,
     },
+    /// How a pipeline's run stands.
+    PipelineRun {
+        /// Which.
+        run: i64,
+    },
     /// Materialize views into the online store; empty: all.
     Materialize {
         /// Which.
@@ -415,6 +420,13 @@ pub enum Command {
         /// The request's id.
         request: String,
     },
+    /// Why a model answers these rows as it does: nothing is served or logged.
+    ExplainRows {
+        /// `name`, `name@alias` or `name/3`.
+        model: String,
+        /// JSON objects, one a row.
+        rows: Vec<serde_json::Map<String, serde_json::Value>>,
+    },
     /// Read `trainyard.toml` again.
     Reload,
     /// Stop the daemon, jobs go on.
@@ -444,6 +456,10 @@ pub enum Reply {
         /// Its first job.
         job: JobId,
     },
+    /// How a pipeline's run stands.
+    PipelineRun(PipelineRunState),
+    /// Why each row is answered as it is, in the rows' order.
+    Explanations(Vec<Explanation>),
     /// A job and its result.
     Job(Box<Job>, Option<Box<JobResult>>),
     /// A run.

@@ -10,6 +10,7 @@ mod features;
 pub mod frame;
 pub mod instant;
 mod json_lines;
+mod json_rows;
 pub mod keys;
 mod parquet_file;
 pub mod profile;

@@ -143,6 +143,9 @@ pub struct TrainSpec {
     pub run: RunId,
     /// What to learn from.
     pub table: TableSpec,
+    /// `binary`, `multiclass` or `regression`; none: from the target column.
+    #[serde(default)]
+    pub task: Option<super::model::Task>,
     /// Which estimator.
     pub trainer: TrainerSpec,
     /// All randomness comes from it.
@@ -514,4 +517,23 @@ pub struct JobLog {
     pub lines: Vec<String>,
     /// Lines there are.
     pub total: u64,
+}
+
+/// How a pipeline's run stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PipelineRunState {
+    /// Its id.
+    pub run: i64,
+    /// The pipeline.
+    pub pipeline: String,
+    /// `running`, `succeeded`, `held` (by the gate), `failed`, `cancelled`.
+    pub state: String,
+    /// What it came to, or what it is at, in words: "v2 promoted", "gate: 4 of 5 checks passed: HELD".
+    pub detail: String,
+    /// Nothing more will happen.
+    pub ended: bool,
+    /// Its jobs in order.
+    pub jobs: Vec<JobId>,
+    /// The version that it registered.
+    pub version: Option<super::Version>,
 }

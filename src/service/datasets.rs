@@ -1,10 +1,14 @@
-//! Datasets: names of the configuration -> files with their hashes; what their last validation and profile said.
+//! Datasets: names of the configuration -> files with their hashes; what their last validation said; frozen schemas.
 
 use super::Core;
-use crate::config::PipelineConfig;
-use crate::domain::dataset::{DatasetRow, Violation};
-use crate::domain::job::{DataSource, TableSpec};
-use crate::domain::{Error, Result};
+use crate::config::{Config, DatasetConfig, FeatureUse, PipelineConfig};
+use crate::data::{self, Frame};
+use crate::domain::dataset::{ColumnKind, DatasetRow, FileStamp, Schema, Snapshot, Violation};
+use crate::domain::job::{DataSource, TableSpec, ViewUse};
+use crate::domain::{Error, Result, Timestamp};
+use crate::store::files::{self as rows, DatasetCheck};
+use crate::workspace::Workspace;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// See the module's text.
@@ -18,15 +22,28 @@ impl Datasets {
         Self { core }
     }
 
-    fn absent<T>(&self) -> Result<T> {
-        let _ = &self.core;
-        Err(Error::unavailable("not there yet"))
-    }
-
     /// A configured dataset, resolved to files and hashes (known stamps are kept in the store).
     pub fn resolve(&self, name: &str) -> Result<DataSource> {
-        let _ = name;
-        self.absent()
+        let config = self.core.config();
+        resolve_in(&config, name, &mut Vec::new(), &mut |name, pattern| {
+            let known = self.known(name)?;
+            let root = self.core.workspace.root();
+            let snapshot = data::source::snapshot(name, root, pattern, &known)?;
+            if !snapshot.files.is_empty() && snapshot.files != known {
+                let (name, stamps) = (name.to_owned(), snapshot.files.clone());
+                self.core
+                    .store
+                    .write(move |transaction| rows::keep(transaction, &name, &stamps))?;
+            }
+            Ok(snapshot)
+        })
+    }
+
+    /// The stamps of a dataset's files when they were last hashed.
+    pub fn known(&self, name: &str) -> Result<Vec<FileStamp>> {
+        self.core
+            .store
+            .read(|connection| rows::known(connection, name))
     }
 
     /// A pipeline's rows, views and inputs, resolved; `from` and `to` override the pipeline's.
@@ -36,18 +53,411 @@ impl Datasets {
         from: Option<i64>,
         to: Option<i64>,
     ) -> Result<TableSpec> {
-        let _ = (pipeline, from, to);
-        self.absent()
+        let config = self.core.config();
+        let dataset = named(&config, &pipeline.dataset)?;
+        let source = self.resolve(&pipeline.dataset)?;
+        let views = self.views(&config, &pipeline.features)?;
+        let mut inputs = pipeline.inputs.clone();
+        if inputs.is_empty() && !pipeline.exclude.is_empty() {
+            inputs = all_inputs(pipeline, dataset, &source, &views)?;
+        }
+        inputs.retain(|input| !pipeline.exclude.contains(input));
+        let to = to.or(pipeline.to);
+        let mut from = from.or(pipeline.from);
+        if from.is_none()
+            && let (Some(window), Some(timestamp)) = (pipeline.window, &dataset.timestamp)
+        {
+            from = newest(&source, timestamp, to)?.map(|newest| newest - window);
+        }
+        Ok(TableSpec {
+            rows: source,
+            timestamp: dataset.timestamp.clone(),
+            row_key: pipeline.row_key.clone(),
+            views,
+            inputs,
+            target: Some(pipeline.target.clone()),
+            target_known_at: pipeline.target_known_at.clone(),
+            from,
+            to,
+        })
+    }
+
+    /// Uses of feature views, resolved; uses of one view in one role are taken together.
+    pub fn views(&self, config: &Config, uses: &[FeatureUse]) -> Result<Vec<ViewUse>> {
+        let mut views: Vec<ViewUse> = Vec::new();
+        for one in uses {
+            let view = config
+                .views
+                .iter()
+                .find(|view| view.name == one.view)
+                .ok_or_else(|| {
+                    Error::not_found(format!("there is no feature view `{}`", one.view))
+                })?;
+            let features = match &one.feature {
+                None => view.feature_names(),
+                Some(feature) if view.feature_names().contains(feature) => vec![feature.clone()],
+                Some(feature) => {
+                    return Err(Error::not_found(format!(
+                        "feature view `{}` has no feature `{feature}`; it has `{}`",
+                        view.name,
+                        view.feature_names().join("`, `")
+                    )));
+                }
+            };
+            let keys = if one.keys.is_empty() {
+                view.entity.keys.clone()
+            } else {
+                one.keys.clone()
+            };
+            let same = views.iter_mut().find(|there| {
+                there.view.name == view.name && there.keys == keys && there.prefix == one.prefix
+            });
+            match same {
+                Some(there) => {
+                    for feature in features {
+                        if !there.features.contains(&feature) {
+                            there.features.push(feature);
+                        }
+                    }
+                }
+                None => views.push(ViewUse {
+                    view: view.clone(),
+                    source: self.resolve(&view.dataset)?,
+                    features,
+                    keys,
+                    prefix: one.prefix.clone(),
+                }),
+            }
+        }
+        Ok(views)
     }
 
     /// Keeps what a validation found.
     pub fn record_violations(&self, name: &str, violations: &[Violation], rows: u64) -> Result<()> {
-        let _ = (name, violations, rows);
-        self.absent()
+        let name = name.to_owned();
+        let check = DatasetCheck {
+            rows,
+            violations: violations.to_vec(),
+            at: self.core.now(),
+        };
+        self.core
+            .store
+            .write(move |transaction| rows::record_check(transaction, &name, &check))
+    }
+
+    /// What the last validation of a dataset found.
+    pub fn last_check(&self, name: &str) -> Result<Option<DatasetCheck>> {
+        self.core
+            .store
+            .read(|connection| rows::last_check(connection, name))
+    }
+
+    /// What is expected of a dataset: its schema file (TOML, one `[[columns]]` a column), else what was frozen on
+    /// first use; none before that.
+    pub fn schema(&self, name: &str) -> Result<Option<Schema>> {
+        let config = self.core.config();
+        let Some(file) = &named(&config, name)?.schema else {
+            return self.frozen_schema(name);
+        };
+        let path = self.core.workspace.root().join(file);
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            Error::from(error).context(format!("reading the schema `{file}` of dataset `{name}`"))
+        })?;
+        toml::from_str(&text).map(Some).map_err(|error| {
+            Error::invalid(format!("the schema `{file}` of dataset `{name}`: {error}"))
+        })
+    }
+
+    /// What was frozen on first use; none before that.
+    pub fn frozen_schema(&self, name: &str) -> Result<Option<Schema>> {
+        self.core
+            .store
+            .read(|connection| rows::frozen_schema(connection, name))
+    }
+
+    /// Freezes a dataset's inferred schema.
+    pub fn freeze_schema(&self, name: &str, schema: &Schema) -> Result<()> {
+        let at = self.core.now();
+        let (name, schema) = (name.to_owned(), schema.clone());
+        self.core
+            .store
+            .write(move |transaction| rows::freeze_schema(transaction, &name, &schema, at))
     }
 
     /// All datasets.
     pub fn list(&self) -> Result<Vec<DatasetRow>> {
-        self.absent()
+        let config = self.core.config();
+        config
+            .datasets
+            .iter()
+            .map(|dataset| {
+                let check = self.last_check(&dataset.name)?;
+                let files = match &dataset.path {
+                    Some(pattern) => matching(self.core.workspace.root(), pattern),
+                    None => Vec::new(),
+                };
+                let facts: Vec<std::fs::Metadata> = files
+                    .iter()
+                    .filter_map(|file| std::fs::metadata(file).ok())
+                    .collect();
+                Ok(DatasetRow {
+                    name: dataset.name.clone(),
+                    source: dataset
+                        .path
+                        .clone()
+                        .or_else(|| dataset.sql.clone())
+                        .unwrap_or_default(),
+                    files: facts.len() as u64,
+                    bytes: facts.iter().map(std::fs::Metadata::len).sum(),
+                    rows: check.as_ref().map(|check| check.rows),
+                    modified: facts
+                        .iter()
+                        .filter_map(|fact| fact.modified().ok())
+                        .max()
+                        .map(|at| {
+                            Timestamp(chrono::DateTime::<chrono::Utc>::from(at).timestamp_millis())
+                        }),
+                    violations: check.map(|check| check.violations.len() as u64),
+                })
+            })
+            .collect()
+    }
+}
+
+/// Takes the files that a pattern names now.
+type Snap<'a> = dyn FnMut(&str, &str) -> Result<Snapshot> + 'a;
+
+fn resolve_in(
+    config: &Config,
+    name: &str,
+    above: &mut Vec<String>,
+    snap: &mut Snap<'_>,
+) -> Result<DataSource> {
+    let dataset = named(config, name)?;
+    if above.iter().any(|other| other == name) {
+        return Err(Error::invalid(format!(
+            "dataset `{name}` is made from itself: `{}`",
+            above.join("` from `")
+        )));
+    }
+    if let Some(sql) = &dataset.sql {
+        above.push(name.to_owned());
+        let from = names_in(sql, config, name)
+            .into_iter()
+            .map(|used| resolve_in(config, &used, above, snap))
+            .collect::<Result<Vec<_>>>()?;
+        above.pop();
+        return Ok(DataSource::Sql {
+            name: name.to_owned(),
+            sql: sql.clone(),
+            from,
+        });
+    }
+    let pattern = dataset
+        .path
+        .as_deref()
+        .ok_or_else(|| Error::invalid(format!("dataset `{name}` has neither `path` nor `sql`")))?;
+    let snapshot = snap(name, pattern)?;
+    if snapshot.files.is_empty() {
+        return Err(Error::not_found(format!(
+            "dataset `{name}` has no files: nothing matches `{pattern}`"
+        )));
+    }
+    Ok(DataSource::Files(snapshot))
+}
+
+/// The datasets that a statement names, resolved without a store: every file is hashed.
+pub fn sources_of(workspace: &Workspace, config: &Config, sql: &str) -> Result<Vec<DataSource>> {
+    names_in(sql, config, "")
+        .into_iter()
+        .map(|name| {
+            resolve_in(config, &name, &mut Vec::new(), &mut |name, pattern| {
+                Ok(data::source::snapshot(
+                    name,
+                    workspace.root(),
+                    pattern,
+                    &[],
+                )?)
+            })
+        })
+        .collect()
+}
+
+fn named<'a>(config: &'a Config, name: &str) -> Result<&'a DatasetConfig> {
+    config
+        .datasets
+        .iter()
+        .find(|dataset| dataset.name == name)
+        .ok_or_else(|| {
+            let known: Vec<&str> = config
+                .datasets
+                .iter()
+                .map(|dataset| dataset.name.as_str())
+                .collect();
+            Error::not_found(format!(
+                "there is no dataset `{name}`; there are {}",
+                if known.is_empty() {
+                    "none".into()
+                } else {
+                    format!("`{}`", known.join("`, `"))
+                }
+            ))
+        })
+}
+
+/// The datasets that a statement names, in order of the configuration. Comments and quoted texts do not count;
+/// quoted identifiers do.
+fn names_in(sql: &str, config: &Config, own: &str) -> Vec<String> {
+    let words = words(sql);
+    config
+        .datasets
+        .iter()
+        .map(|dataset| &dataset.name)
+        .filter(|name| *name != own && words.iter().any(|word| word.eq_ignore_ascii_case(name)))
+        .cloned()
+        .collect()
+}
+
+/// The identifiers of a statement, bare and quoted.
+fn words(sql: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut letters = sql.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\'' => while letters.next().is_some_and(|next| next != '\'') {},
+            '-' if letters.peek() == Some(&'-') => {
+                while letters.next().is_some_and(|next| next != '\n') {}
+            }
+            '/' if letters.peek() == Some(&'*') => {
+                let mut before = ' ';
+                letters.next();
+                for next in letters.by_ref() {
+                    if before == '*' && next == '/' {
+                        break;
+                    }
+                    before = next;
+                }
+            }
+            '"' | '`' | '[' => {
+                let end = if letter == '[' { ']' } else { letter };
+                words.push(letters.by_ref().take_while(|next| *next != end).collect());
+            }
+            _ if letter.is_alphanumeric() || letter == '_' => {
+                let mut word = String::from(letter);
+                while let Some(next) =
+                    letters.next_if(|next| next.is_alphanumeric() || *next == '_')
+                {
+                    word.push(next);
+                }
+                words.push(word);
+            }
+            _ => {}
+        }
+    }
+    words
+}
+
+/// Every column that may be an input when the pipeline names none: all of the rows and features but target, row key,
+/// timestamps and other times.
+fn all_inputs(
+    pipeline: &PipelineConfig,
+    dataset: &DatasetConfig,
+    source: &DataSource,
+    views: &[ViewUse],
+) -> Result<Vec<String>> {
+    let frame = data::table::load(source)?;
+    let apart = [
+        Some(&pipeline.target),
+        pipeline.row_key.as_ref(),
+        pipeline.target_known_at.as_ref(),
+        dataset.timestamp.as_ref(),
+        dataset.available_at.as_ref(),
+    ];
+    let mut inputs = Vec::new();
+    for name in frame.names() {
+        if !apart.contains(&Some(&name)) && frame.kind(&name)? != ColumnKind::Time {
+            inputs.push(name);
+        }
+    }
+    for one in views {
+        inputs.extend(
+            one.features
+                .iter()
+                .map(|feature| format!("{}{feature}", one.prefix)),
+        );
+    }
+    Ok(inputs)
+}
+
+/// The columns of a resolved dataset: read from the files alone where it is files.
+pub fn columns(source: &DataSource, names: &[String]) -> Result<Frame> {
+    match source {
+        DataSource::Files(snapshot) => {
+            let files: Vec<PathBuf> = snapshot
+                .files
+                .iter()
+                .map(|file| PathBuf::from(&file.path))
+                .collect();
+            Ok(data::source::read(&files, Some(names))?)
+        }
+        DataSource::Sql { .. } => Ok(data::table::load(source)?.select(names)?),
+    }
+}
+
+fn newest(source: &DataSource, timestamp: &str, before: Option<i64>) -> Result<Option<i64>> {
+    let frame = columns(source, &[timestamp.to_owned()])?;
+    Ok(frame
+        .times(timestamp)?
+        .into_iter()
+        .flatten()
+        .filter(|at| before.is_none_or(|before| *at < before))
+        .max())
+}
+
+/// Files that a pattern names now, without those that are being written.
+fn matching(root: &Path, pattern: &str) -> Vec<PathBuf> {
+    let pattern = root.join(pattern);
+    let Ok(paths) = glob::glob(&pattern.to_string_lossy()) else {
+        return Vec::new();
+    };
+    paths
+        .flatten()
+        .filter(|path| {
+            let name = path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default();
+            path.is_file()
+                && !name.starts_with('.')
+                && !name.ends_with(".part")
+                && !name.ends_with(".tmp")
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    fn config(names: &[&str]) -> Config {
+        Config {
+            datasets: names
+                .iter()
+                .map(|name| DatasetConfig {
+                    name: (*name).into(),
+                    ..DatasetConfig::default()
+                })
+                .collect(),
+            ..Config::default()
+        }
+    }
+
+    #[test]
+    fn a_statement_names_its_datasets_outside_of_texts_and_comments() {
+        let config = config(&["flights", "weather", "planes", "late", "odd name"]);
+        let sql =
+            "select 'planes' as x from Flights f -- late\n join \"odd name\" /* weather */ on 1";
+        assert_eq!(names_in(sql, &config, "late"), ["flights", "odd name"]);
     }
 }

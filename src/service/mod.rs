@@ -1,18 +1,35 @@
 //! Every rule of the product. A service method checks, writes in one transaction, and emits events
 //! after the commit. HTTP, API and runtime are clients of these methods and hold no rule.
 
+pub mod alerts;
 pub mod bus;
 pub mod catalog;
+pub mod configuration;
 pub mod datasets;
+pub mod explain;
+pub mod host;
+pub mod inputs;
 pub mod jobs;
+pub mod live;
 pub mod monitoring;
+pub mod pipelines;
+pub mod promotion;
 pub mod registry;
+pub mod requests;
 pub mod serving;
 pub mod tracking;
+pub mod traffic;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod house_tests;
 
 use crate::config::Config;
-use crate::domain::{Clock, Result, Timestamp};
-use crate::store::Store;
+use crate::domain::host::HostSample;
+use crate::domain::trigger::Cause;
+use crate::domain::{Clock, Event, ExperimentId, JobId, Result, Timestamp};
+use crate::store::{Store, experiments, notices};
 use crate::workspace::Workspace;
 use std::sync::{Arc, RwLock};
 
@@ -51,6 +68,51 @@ impl Core {
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
+
+    /// Tells people something: a line of the message list, kept and emitted. `level`: `info`, `warn`, `error`.
+    pub fn notify(&self, level: &str, text: impl Into<String>) -> Result<()> {
+        let (at, level, text) = (self.now(), level.to_owned(), text.into());
+        let event = Event::Notice {
+            at,
+            level: level.clone(),
+            text: text.clone(),
+        };
+        self.store
+            .write(move |transaction| notices::insert(transaction, at, &level, &text))?;
+        self.bus.emit(event);
+        Ok(())
+    }
+
+    /// The newest lines of the message list as (when, level, text), oldest first.
+    pub fn notices(&self, limit: u32) -> Result<Vec<(Timestamp, String, String)>> {
+        self.store.read(|view| notices::recent(view, limit))
+    }
+}
+
+/// Who runs pipelines and reads the configuration: implemented above the services, handed to those clients of the
+/// services that take requests for it.
+pub trait Pipelines: Send + Sync {
+    /// Starts a pipeline, whole (`promote`) or up to registration; `set` overrides its parameters.
+    /// Answers the pipeline run's id and its first job.
+    fn train(
+        &self,
+        pipeline: &str,
+        set: &[(String, String)],
+        promote: bool,
+        cause: Cause,
+    ) -> Result<(i64, JobId)>;
+
+    /// Reads `trainyard.toml` again and takes it into use when nothing is wrong with it.
+    fn reload(&self) -> Result<()>;
+
+    /// What is wrong with `trainyard.toml` now, if it changed since it was taken into use.
+    fn problems(&self) -> Vec<String>;
+
+    /// CPU and memory of running jobs: job, percent of one core, bytes.
+    fn usage(&self) -> Vec<(JobId, f32, u64)>;
+
+    /// The machine, measured lately.
+    fn host(&self) -> HostSample;
 }
 
 /// All services of a workspace.
@@ -71,6 +133,10 @@ pub struct Services {
     pub serving: serving::Serving,
     /// The job queue.
     pub jobs: jobs::Jobs,
+    /// Runs of pipelines.
+    pub pipelines: pipelines::PipelineRuns,
+    /// The machine.
+    pub host: host::Host,
 }
 
 impl Services {
@@ -78,6 +144,13 @@ impl Services {
     pub fn open(workspace: Workspace, config: Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
         workspace.create()?;
         let store = Store::open(&workspace.store())?;
+        let now = clock.now();
+        store.write(move |transaction| {
+            if experiments::get(transaction, &ExperimentId::from("0")).is_err() {
+                experiments::insert(transaction, Some(0), "Default", None, now)?;
+            }
+            Ok(())
+        })?;
         let core = Arc::new(Core {
             store,
             bus: bus::Bus::default(),
@@ -93,6 +166,8 @@ impl Services {
             monitoring: monitoring::Monitoring::new(Arc::clone(&core)),
             serving: serving::Serving::new(Arc::clone(&core)),
             jobs: jobs::Jobs::new(Arc::clone(&core)),
+            pipelines: pipelines::PipelineRuns::new(Arc::clone(&core)),
+            host: host::Host::default(),
             core,
         }))
     }

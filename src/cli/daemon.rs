@@ -1,0 +1,159 @@
+//! `up`, `down`, `status`: the daemon's life.
+
+use super::connect::{Connection, snapshot, unexpected};
+use super::output::{Output, age};
+use super::{Exit, Failure, Result};
+use crate::api::client::{Address, Client};
+use crate::api::protocol::{Command, Overview, Snapshot, Topic};
+use crate::domain::deployment::Deployment;
+use crate::domain::{Error, ErrorKind};
+use clap::Args;
+
+/// Arguments of `up`.
+#[derive(Args, Debug)]
+pub(crate) struct UpArgs {
+    /// Where HTTP listens; port 0 asks for a free one
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<String>,
+    /// Stay in this terminal
+    #[arg(long)]
+    foreground: bool,
+}
+
+pub(crate) fn up(args: &UpArgs, connection: &Connection, output: &Output) -> Result<Exit> {
+    let workspace = connection.configured()?;
+    if args.foreground {
+        let config = crate::service::configuration::load(&workspace)?;
+        crate::daemon::run(workspace, config, args.listen.as_deref(), true)?;
+        return Ok(Exit::Done);
+    }
+    crate::service::configuration::load(&workspace)?;
+    if let Ok(client) = Client::connect(&workspace, super::connect::user(), false) {
+        let overview = overview(&client)?;
+        if args
+            .listen
+            .as_ref()
+            .is_some_and(|listen| *listen != overview.http)
+        {
+            return Err(Error::conflict(format!(
+                "the daemon runs already, on {}: `trainyard down` stops it",
+                overview.http
+            ))
+            .into());
+        }
+        return say(&client, &overview, output);
+    }
+    let client = Client::start(&workspace, super::connect::user(), args.listen.as_deref())?;
+    let overview = overview(&client)?;
+    say(&client, &overview, output)
+}
+
+pub(crate) fn down(connection: &Connection, output: &Output) -> Result<Exit> {
+    let client = connection.client(false)?;
+    client.command(&Command::Shutdown)?;
+    // The answer comes before the end; the socket's silence is the end.
+    for _ in 0..200 {
+        if client.snapshots(&[Topic::Overview]).is_err() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(25));
+    }
+    if output.json {
+        output.document(&serde_json::json!({ "stopped": true }))?;
+    }
+    output.line("stopped; jobs that were running go on");
+    Ok(Exit::Done)
+}
+
+pub(crate) fn status(connection: &Connection, output: &Output) -> Result<Exit> {
+    let client = connection
+        .client(false)
+        .map_err(|failure| match failure.error.kind {
+            ErrorKind::Unavailable => Failure::unreachable(failure.error),
+            _ => failure,
+        })?;
+    let overview = overview(&client)?;
+    say(&client, &overview, output)
+}
+
+fn overview(client: &Client) -> Result<Overview> {
+    match snapshot(client, &Topic::Overview)? {
+        Snapshot::Overview(overview) => Ok(overview),
+        _ => Err(unexpected()),
+    }
+}
+
+fn deployments(client: &Client) -> Result<Vec<Deployment>> {
+    let mut found: Vec<Deployment> = Vec::new();
+    let Snapshot::Live(Some(first)) = snapshot(
+        client,
+        &Topic::Live {
+            deployment: None,
+            window_s: 60,
+        },
+    )?
+    else {
+        return Ok(found);
+    };
+    for name in first.deployments {
+        if let Snapshot::Live(Some(page)) = snapshot(
+            client,
+            &Topic::Live {
+                deployment: Some(name),
+                window_s: 60,
+            },
+        )? {
+            found.push(page.deployment);
+        }
+    }
+    Ok(found)
+}
+
+fn say(client: &Client, overview: &Overview, output: &Output) -> Result<Exit> {
+    let deployments = deployments(client)?;
+    let now = chrono::Utc::now().timestamp_millis();
+    let pid = client.hello()?.2;
+    let uptime = (now - overview.started.0).max(0);
+    if output.json {
+        output.document(&serde_json::json!({
+            "pid": pid,
+            "version": overview.version,
+            "http": overview.http,
+            "workspace": overview.path,
+            "uptime_s": uptime / 1000,
+            "jobs": { "running": overview.running, "waiting": overview.waiting },
+            "deployments": deployments,
+        }))?;
+        return Ok(Exit::Done);
+    }
+    let place = match &client.address {
+        Address::Socket(path) => path.display().to_string(),
+        Address::Url(url, _) => url.clone(),
+    };
+    output.line(format!(
+        "{} {} up {}, pid {pid}",
+        overview.workspace,
+        overview.version,
+        age(uptime)
+    ));
+    output.line(format!("  http      http://{}", overview.http));
+    output.line(format!("  socket    {place}"));
+    output.line(format!(
+        "  jobs      {} running, {} waiting",
+        overview.running, overview.waiting
+    ));
+    for deployment in deployments {
+        let version = deployment
+            .version
+            .map_or_else(|| "nothing yet".to_owned(), |version| version.to_string());
+        let reason = deployment
+            .reason
+            .map(|reason| format!("  ({reason})"))
+            .unwrap_or_default();
+        output.line(format!(
+            "  serving   {} answers with {} {version}{reason}",
+            deployment.name, deployment.model
+        ));
+    }
+    Ok(Exit::Done)
+}

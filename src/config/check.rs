@@ -1,0 +1,246 @@
+//! Names that must exist: a pipeline's dataset, a view's columns' windows, a monitor's deployment.
+
+use super::Config;
+use super::read::Problems;
+use super::words::closest;
+use toml_span::Value;
+
+/// Adds a problem for every name that nothing answers to.
+pub(super) fn check(config: &Config, root: &Value<'_>, problems: &Problems<'_>) {
+    let datasets: Vec<&str> = config
+        .datasets
+        .iter()
+        .map(|dataset| dataset.name.as_str())
+        .collect();
+    let views: Vec<&str> = config.views.iter().map(|view| view.name.as_str()).collect();
+    let pipelines: Vec<&str> = config
+        .pipelines
+        .iter()
+        .map(|pipeline| pipeline.name.as_str())
+        .collect();
+    let deployments: Vec<&str> = config
+        .deployments
+        .iter()
+        .map(|deployment| deployment.name.as_str())
+        .collect();
+    let monitors: Vec<&str> = config
+        .monitors
+        .iter()
+        .map(|monitor| monitor.name.as_str())
+        .collect();
+    let known = |place: String, kind: &str, name: &str, names: &[&str]| {
+        if name.is_empty() || names.contains(&name) {
+            return;
+        }
+        let hint = match closest(name, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if names.is_empty() => format!("there is no [{kind}.…] in the file"),
+            None => format!("known: {}", names.join(", ")),
+        };
+        problems.add(
+            offset(root, &place),
+            format!("there is no {kind} `{name}`"),
+            hint,
+        );
+    };
+    for view in &config.views {
+        known(
+            format!("/feature_view/{}/dataset", view.name),
+            "dataset",
+            &view.dataset,
+            &datasets,
+        );
+        if view.event_time.is_empty() && !view.windows.is_empty() {
+            problems.add(
+                offset(root, &format!("/feature_view/{}", view.name)),
+                format!("`feature_view.{}` counts events by time, but neither it nor its dataset has a `timestamp`", view.name),
+                "name the column with the instant",
+            );
+        }
+    }
+    for pipeline in &config.pipelines {
+        known(
+            format!("/pipeline/{}/dataset", pipeline.name),
+            "dataset",
+            &pipeline.dataset,
+            &datasets,
+        );
+        let dataset = config.dataset(&pipeline.dataset);
+        for used in &pipeline.features {
+            let place = format!("/pipeline/{}/features", pipeline.name);
+            known(place.clone(), "feature_view", &used.view, &views);
+            let Some(view) = config.view(&used.view) else {
+                continue;
+            };
+            if let Some(feature) = &used.feature {
+                let names = view.feature_names();
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                known(
+                    place.clone(),
+                    &format!("feature in `{}`", view.name),
+                    feature,
+                    &names,
+                );
+            }
+            if !used.keys.is_empty() && used.keys.len() != view.entity.keys.len() {
+                problems.add(
+                    offset(root, &place),
+                    format!(
+                        "`{}` has {} keys, {} given",
+                        view.name,
+                        view.entity.keys.len(),
+                        used.keys.len()
+                    ),
+                    "one row column per key",
+                );
+            }
+        }
+        if !pipeline.features.is_empty()
+            && dataset.is_some_and(|dataset| dataset.timestamp.is_none())
+        {
+            problems.add(
+                offset(root, &format!("/dataset/{}", pipeline.dataset)),
+                format!("`dataset.{}` has no `timestamp`, so features of `{}` cannot be looked up as of a row's instant", pipeline.dataset, pipeline.name),
+                "name the column with the instant",
+            );
+        }
+    }
+    for monitor in &config.monitors {
+        known(
+            format!("/monitor/{}/deployment", monitor.name),
+            "deployment",
+            monitor.deployment.as_str(),
+            &deployments,
+        );
+        if let Some(labels) = &monitor.labels {
+            known(
+                format!("/monitor/{}/labels", monitor.name),
+                "dataset",
+                &labels.dataset,
+                &datasets,
+            );
+        }
+    }
+    for trigger in &config.triggers {
+        known(
+            "/trigger".to_owned(),
+            "pipeline",
+            &trigger.pipeline,
+            &pipelines,
+        );
+        if let super::TriggerOn::Drift { monitor } | super::TriggerOn::Metric { monitor } =
+            &trigger.on
+        {
+            known("/trigger".to_owned(), "monitor", monitor, &monitors);
+        }
+    }
+    if let Some(chart) = &config.chart {
+        known(
+            "/chart".to_owned(),
+            "chart marker",
+            chart,
+            &["auto", "braille", "sextant", "block", "ascii"],
+        );
+    }
+}
+
+/// Where the value at a path such as `/pipeline/delay/dataset` stands.
+fn offset(root: &Value<'_>, path: &str) -> usize {
+    root.pointer(path).map_or(0, |value| value.span.start)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::super::{TriggerOn, parse};
+
+    const GOOD: &str = r#"
+name = "flights"
+server = { listen = "127.0.0.1:0" }
+trigger = [{ pipeline = "delay", on = "file", debounce = "5s" }]
+deployment.delay = { model = "delay", alias = "champion" }
+monitor.delay = { deployment = "delay", every = "1h", tests = { psi = 0.2 } }
+[dataset.flights]
+path = "data/*.parquet"
+timestamp = "at"
+[feature_view.traffic]
+entity = { name = "airport", key = "origin" }
+dataset = "flights"
+windows = [{ column = "delay", aggregates = ["mean", "count"], over = ["1h", "3h"] }]
+[pipeline.delay]
+dataset = "flights"
+target = "late"
+features = ["traffic:*", { view = "traffic", features = ["delay_mean_1h"], keys = ["dest"], prefix = "dest_" }]
+trainer = { kind = "logistic", c = 1.0 }
+gate = { metric = "roc_auc", at_least = 0.6, by = 0.005 }
+"#;
+
+    #[test]
+    fn a_good_file_is_taken() {
+        let config = parse(GOOD).unwrap();
+        assert_eq!(
+            config.views[0].feature_names(),
+            [
+                "delay_mean_1h",
+                "delay_count_1h",
+                "delay_mean_3h",
+                "delay_count_3h"
+            ]
+        );
+        assert_eq!(config.pipelines[0].features[1].prefix, "dest_");
+        assert_eq!(config.triggers[0].on, TriggerOn::File { debounce: 5_000 });
+        assert_eq!(config.pipelines[0].model.as_str(), "delay");
+    }
+
+    #[test]
+    fn every_problem_is_reported_with_its_line() {
+        let text = "prodution = true\n[dataset.a]\npath = 3\n[pipeline.p]\ndatset = \"a\"\ntarget = \"y\"\ntrainer = { kind = \"logistic\" }\nholdout = 2\n";
+        let problems = parse(text).unwrap_err();
+        let sentences: Vec<String> = problems
+            .iter()
+            .map(|problem| problem.sentence("trainyard.toml"))
+            .collect();
+        let all = sentences.join("\n");
+        assert!(all.contains("trainyard.toml:1:1: the top level has no key `prodution`; did you mean `production`?"), "{all}");
+        assert!(
+            all.contains(
+                "trainyard.toml:3:8: `dataset.a.path` must be text in quotes, it is the number 3"
+            ),
+            "{all}"
+        );
+        assert!(all.contains("did you mean `dataset`?"), "{all}");
+        assert!(all.contains("`pipeline.p.holdout` is 2"), "{all}");
+    }
+
+    #[test]
+    fn text_that_is_no_toml_names_the_place() {
+        let problems = parse("[dataset\n").unwrap_err();
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].line, 1);
+        assert!(problems[0].message.starts_with("not valid TOML"));
+    }
+
+    #[test]
+    fn names_that_nothing_answers_to_are_problems() {
+        let text = GOOD.replace("traffic:*", "trafic:*").replace(
+            "deployment = \"delay\", every",
+            "deployment = \"dely\", every",
+        );
+        let all: Vec<String> = parse(&text)
+            .unwrap_err()
+            .iter()
+            .map(|problem| problem.sentence("t"))
+            .collect();
+        assert!(
+            all.iter()
+                .any(|line| line
+                    .contains("there is no feature_view `trafic`; did you mean `traffic`?")),
+            "{all:?}"
+        );
+        assert!(
+            all.iter()
+                .any(|line| line.contains("there is no deployment `dely`; did you mean `delay`?")),
+            "{all:?}"
+        );
+    }
+}

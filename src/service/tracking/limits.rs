@@ -1,0 +1,171 @@
+//! What may be logged: MLflow's rules for keys and sizes. Pure.
+
+use crate::domain::metric::Metric;
+use crate::domain::run::Pair;
+use crate::domain::{Error, Result};
+
+/// Metrics in one batch.
+const METRICS: usize = 1000;
+/// Parameters in one batch.
+const PARAMS: usize = 100;
+/// Tags in one batch.
+const TAGS: usize = 100;
+/// All of them together.
+const TOTAL: usize = 1000;
+/// Characters of a key.
+const KEY: usize = 250;
+/// Characters of a parameter's value.
+const PARAM_VALUE: usize = 6000;
+/// Characters of a run tag's value.
+const TAG_VALUE: usize = 8000;
+/// Characters of an experiment tag's value.
+const EXPERIMENT_TAG_VALUE: usize = 20_000;
+/// Characters of an experiment's name.
+const EXPERIMENT_NAME: usize = 500;
+
+fn length(what: &str, text: &str, limit: usize) -> Result<()> {
+    let length = text.chars().count();
+    if length > limit {
+        return Err(Error::invalid(format!(
+            "{what} has {length} characters, at most {limit} are allowed"
+        )));
+    }
+    Ok(())
+}
+
+/// A metric's, parameter's or tag's key: letters, digits, `_ - . space : /`, at most 250 characters, and no
+/// path tricks, because keys become file names in exports.
+pub fn key(kind: &str, key: &str) -> Result<()> {
+    let refused = |why: &str| Error::invalid(format!("invalid {kind} name `{key}`: {why}"));
+    if key.is_empty() {
+        return Err(Error::invalid(format!("a {kind} needs a name")));
+    }
+    length(&format!("{kind} name `{key:.40}…`"), key, KEY)?;
+    if !key
+        .chars()
+        .all(|character| character.is_alphanumeric() || "_-. :/".contains(character))
+    {
+        return Err(refused(
+            "letters, digits, `_`, `-`, `.`, `:`, `/` and spaces are allowed",
+        ));
+    }
+    if key.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Err(refused(
+            "as a path it must be relative, without empty parts, `.` or `..`",
+        ));
+    }
+    Ok(())
+}
+
+/// A parameter.
+pub fn param(pair: &Pair) -> Result<()> {
+    key("parameter", &pair.key)?;
+    length(
+        &format!("the value of parameter `{}`", pair.key),
+        &pair.value,
+        PARAM_VALUE,
+    )
+}
+
+/// A run's tag.
+pub fn tag(pair: &Pair) -> Result<()> {
+    key("tag", &pair.key)?;
+    length(
+        &format!("the value of tag `{}`", pair.key),
+        &pair.value,
+        TAG_VALUE,
+    )
+}
+
+/// An experiment's tag.
+pub fn experiment_tag(pair: &Pair) -> Result<()> {
+    key("tag", &pair.key)?;
+    length(
+        &format!("the value of tag `{}`", pair.key),
+        &pair.value,
+        EXPERIMENT_TAG_VALUE,
+    )
+}
+
+/// An experiment's name.
+pub fn experiment_name(name: &str) -> Result<()> {
+    if name.trim().is_empty() {
+        return Err(Error::invalid("an experiment needs a name"));
+    }
+    length("the experiment's name", name, EXPERIMENT_NAME)
+}
+
+/// A whole batch: it is refused whole.
+pub fn batch(metrics: &[Metric], params: &[Pair], tags: &[Pair]) -> Result<()> {
+    for (what, count, limit) in [
+        ("metrics", metrics.len(), METRICS),
+        ("parameters", params.len(), PARAMS),
+        ("tags", tags.len(), TAGS),
+        (
+            "metrics, parameters and tags",
+            metrics.len() + params.len() + tags.len(),
+            TOTAL,
+        ),
+    ] {
+        if count > limit {
+            return Err(Error::invalid(format!(
+                "a batch may have at most {limit} {what}, this one has {count}: send it in parts"
+            )));
+        }
+    }
+    for metric in metrics {
+        key("metric", &metric.key)?;
+    }
+    params.iter().try_for_each(param)?;
+    tags.iter().try_for_each(tag)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    #[test]
+    fn keys_are_mlflows() {
+        for good in [
+            "loss",
+            "val/loss",
+            "a b",
+            "a:b",
+            "größe",
+            "fold/roc_auc",
+            ".x",
+        ] {
+            assert!(key("metric", good).is_ok(), "{good}");
+        }
+        let long = "a".repeat(251);
+        for bad in [
+            "", "/a", "a//b", "../a", "a/..", "a/./b", "a\nb", "a*b", "a/", &long,
+        ] {
+            assert!(key("metric", bad).is_err(), "{bad}");
+        }
+        assert!(key("metric", &"ü".repeat(250)).is_ok());
+    }
+
+    #[test]
+    fn batches_are_bounded() {
+        let pair = |number: usize| Pair {
+            key: format!("k{number}"),
+            value: String::new(),
+        };
+        let hundred: Vec<Pair> = (0..100).map(pair).collect();
+        assert!(batch(&[], &hundred, &hundred).is_ok());
+        let more: Vec<Pair> = (0..101).map(pair).collect();
+        assert!(batch(&[], &more, &[]).is_err());
+        let metric = Metric {
+            key: "m".to_owned(),
+            value: 1.0,
+            timestamp: crate::domain::Timestamp(0),
+            step: 0,
+        };
+        assert!(batch(&vec![metric.clone(); 1000], &[], &[]).is_ok());
+        assert!(batch(&vec![metric.clone(); 1001], &[], &[]).is_err());
+        assert!(batch(&vec![metric; 900], &hundred, &[pair(0)]).is_err());
+    }
+}

@@ -1,0 +1,211 @@
+//! Which of two runs is better, in words. Pure.
+//!
+//! A run's metric is also logged once per fold, as `fold/<metric>` with the fold's number as step. Two runs
+//! are compared fold by fold: the spread is the standard deviation (ddof 1) of the paired differences, and
+//! two runs whose mean difference is smaller than one spread are called equal, aloud.
+
+/// Points of `fold/<metric>`: fold and value.
+pub type Folds = [(i64, f64)];
+
+/// One run against another over the folds that both have.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Paired {
+    /// Mean difference; positive: the first run is better.
+    pub mean: f64,
+    /// Standard deviation of the differences.
+    pub spread: f64,
+    /// Folds in which the first run is better.
+    pub better: u32,
+    /// Folds in which it is worse.
+    pub worse: u32,
+    /// Folds that both have: two at least.
+    pub folds: u32,
+}
+
+impl Paired {
+    /// The difference is within the folds' noise.
+    pub fn is_equal(&self) -> bool {
+        self.mean == 0.0 || self.mean.abs() < self.spread
+    }
+}
+
+/// Compares `mine` with `theirs`; none with fewer than two finite folds in common.
+pub fn paired(mine: &Folds, theirs: &Folds, greater_is_better: bool) -> Option<Paired> {
+    let differences: Vec<f64> = mine
+        .iter()
+        .filter_map(|(fold, value)| {
+            let (_, other) = theirs.iter().rev().find(|(other, _)| other == fold)?;
+            let difference = if greater_is_better {
+                value - other
+            } else {
+                other - value
+            };
+            difference.is_finite().then_some(difference)
+        })
+        .collect();
+    let folds = u32::try_from(differences.len())
+        .ok()
+        .filter(|folds| *folds >= 2)?;
+    let mean = differences.iter().sum::<f64>() / f64::from(folds);
+    let squares: f64 = differences
+        .iter()
+        .map(|difference| (difference - mean).powi(2))
+        .sum();
+    let count = |wanted: fn(&f64) -> bool| {
+        u32::try_from(
+            differences
+                .iter()
+                .filter(|difference| wanted(difference))
+                .count(),
+        )
+        .unwrap_or(u32::MAX)
+    };
+    Some(Paired {
+        mean,
+        spread: (squares / f64::from(folds - 1)).sqrt(),
+        better: count(|difference| *difference > 0.0),
+        worse: count(|difference| *difference < 0.0),
+        folds,
+    })
+}
+
+/// One side of a comparison.
+#[derive(Clone, Debug)]
+pub struct Side<'a> {
+    /// `A`, `champion`, a name.
+    pub name: &'a str,
+    /// Its folds.
+    pub folds: &'a Folds,
+    /// Its latest value of the metric.
+    pub value: Option<f64>,
+}
+
+/// How `one` stands against `other`, as a sentence.
+pub fn sentence(one: &Side<'_>, other: &Side<'_>, metric: &str, greater_is_better: bool) -> String {
+    if let Some(paired) = paired(one.folds, other.folds, greater_is_better) {
+        if paired.is_equal() {
+            return format!(
+                "{} and {} differ by noise: {} is within the folds' spread ({})",
+                one.name,
+                other.name,
+                short(paired.mean.abs()),
+                short(paired.spread)
+            );
+        }
+        let (winner, loser, folds) = if paired.mean > 0.0 {
+            (one.name, other.name, paired.better)
+        } else {
+            (other.name, one.name, paired.worse)
+        };
+        return format!(
+            "{winner} beats {loser} by {} in {folds} of {} folds",
+            short(paired.mean.abs()),
+            paired.folds
+        );
+    }
+    let finite = |side: &Side<'_>| side.value.filter(|value| value.is_finite());
+    match (finite(one), finite(other)) {
+        (Some(mine), Some(theirs)) if mine == theirs => {
+            format!("{} and {} have the same {metric}", one.name, other.name)
+        }
+        (Some(mine), Some(theirs)) => {
+            let (winner, loser) = if (mine > theirs) == greater_is_better {
+                (one.name, other.name)
+            } else {
+                (other.name, one.name)
+            };
+            format!(
+                "{winner} beats {loser} by {} {metric}; no common folds show how much of it is noise",
+                short((mine - theirs).abs())
+            )
+        }
+        (None, None) => format!("neither {} nor {} has {metric}", one.name, other.name),
+        (None, _) => format!("{} has no {metric}", one.name),
+        (_, None) => format!("{} has no {metric}", other.name),
+    }
+}
+
+/// A number at the precision that a sentence needs.
+pub fn short(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0".to_owned(),
+        size if size < 0.000_05 => format!("{value:.1e}"),
+        size if size < 10.0 => format!("{value:.4}"),
+        size if size < 1000.0 => format!("{value:.2}"),
+        _ => format!("{value:.0}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    fn folds(values: &[f64]) -> Vec<(i64, f64)> {
+        (0..).zip(values.iter().copied()).collect()
+    }
+
+    fn check(one: &[f64], other: &[f64], greater: bool, expected: &str) {
+        let (one, other) = (folds(one), folds(other));
+        let side = |name, folds| Side {
+            name,
+            folds,
+            value: None,
+        };
+        assert_eq!(
+            sentence(&side("A", &one), &side("champion", &other), "auc", greater),
+            expected
+        );
+    }
+
+    #[test]
+    fn a_clear_difference_is_a_win() {
+        check(
+            &[0.81, 0.82, 0.83],
+            &[0.80, 0.81, 0.81],
+            true,
+            "A beats champion by 0.0133 in 3 of 3 folds",
+        );
+        check(
+            &[0.81, 0.82, 0.83],
+            &[0.80, 0.81, 0.81],
+            false,
+            "champion beats A by 0.0133 in 3 of 3 folds",
+        );
+    }
+
+    #[test]
+    fn a_small_difference_is_noise() {
+        check(
+            &[0.80, 0.82],
+            &[0.81, 0.80],
+            true,
+            "A and champion differ by noise: 0.0050 is within the folds' spread (0.0212)",
+        );
+        check(
+            &[0.5, 0.5],
+            &[0.5, 0.5],
+            true,
+            "A and champion differ by noise: 0 is within the folds' spread (0)",
+        );
+    }
+
+    #[test]
+    fn without_folds_nothing_is_said_about_noise() {
+        check(&[0.8], &[f64::NAN], true, "neither A nor champion has auc");
+        let side = |name, value| Side {
+            name,
+            folds: &[],
+            value,
+        };
+        assert_eq!(
+            sentence(&side("A", Some(0.5)), &side("B", Some(0.25)), "rmse", false),
+            "B beats A by 0.2500 rmse; no common folds show how much of it is noise"
+        );
+        assert_eq!(
+            sentence(&side("A", None), &side("B", Some(0.25)), "rmse", false),
+            "A has no rmse"
+        );
+    }
+}

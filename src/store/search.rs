@@ -1,0 +1,832 @@
+//! MLflow's filter and order strings -> [`Filter`] and [`Order`] -> SQL over `runs as r` with bound values.
+//!
+//! Two dialects. MLflow's joins comparisons with AND alone and refuses everything else. The dashboard's
+//! also takes OR, parentheses, `state:done`, metrics without prefix (`val_auc>0.8`) and plain words,
+//! which match names and users; what stands side by side must all hold.
+
+use crate::domain::{Error, Result};
+use rusqlite::types::Value;
+
+/// Whose rules a filter follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// As an MLflow server has it.
+    Mlflow,
+    /// As a person types it.
+    Dashboard,
+}
+
+/// What a comparison looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The latest value.
+    Metric(String),
+    /// A parameter.
+    Param(String),
+    /// A tag.
+    Tag(String),
+    /// A text column of the run: its SQL name.
+    Text(&'static str),
+    /// A time of the run, milliseconds: its SQL name.
+    Time(&'static str),
+    /// A column of the run's datasets: its SQL name.
+    Dataset(&'static str),
+}
+
+/// What a comparison compares with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operand {
+    /// A number.
+    Number(f64),
+    /// Text.
+    Text(String),
+    /// Any of these texts.
+    List(Vec<String>),
+    /// `NULL`.
+    Null,
+}
+
+/// How it compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operator {
+    /// `=`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    AtMost,
+    /// `>`
+    Greater,
+    /// `>=`
+    AtLeast,
+    /// `LIKE`: case counts
+    Like,
+    /// `ILIKE`: case does not count
+    ILike,
+    /// `IN (…)`
+    In,
+    /// `NOT IN (…)`
+    NotIn,
+    /// `IS NULL`
+    IsNull,
+    /// `IS NOT NULL`
+    IsNotNull,
+}
+
+/// A parsed filter.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Filter {
+    /// All hold; none: everything matches.
+    All(Vec<Filter>),
+    /// One of them holds.
+    Any(Vec<Filter>),
+    /// One comparison.
+    Test(Subject, Operator, Operand),
+    /// Part of the run's name or user, case not counting.
+    Word(String),
+}
+
+/// What a list of runs is ordered by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// By what.
+    pub by: Subject,
+    /// Greatest first.
+    pub descending: bool,
+}
+
+/// A piece of SQL and the values of its `?`, in their order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sql {
+    /// The text.
+    pub text: String,
+    /// The values.
+    pub values: Vec<Value>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Token {
+    /// Bare or partly quoted: prefix and name. Keywords are bare words without prefix.
+    Word(String),
+    /// A word whose last part was quoted: `params."a b"`, or a wholly quoted one in backticks.
+    Key(String, String),
+    /// `'…'` or `"…"`.
+    Quoted(String),
+    Operator(Operator),
+    Open,
+    Close,
+    Comma,
+    Colon,
+}
+
+fn refused(filter: &str, what: impl std::fmt::Display) -> Error {
+    Error::invalid(format!("invalid filter `{filter}`: {what}"))
+}
+
+fn tokens(text: &str, dialect: Dialect) -> Result<Vec<Token>> {
+    let mut tokens = Vec::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        if first.is_whitespace() {
+            rest = &rest[first.len_utf8()..];
+            continue;
+        }
+        let (token, length) = match first {
+            '(' => (Token::Open, 1),
+            ')' => (Token::Close, 1),
+            ',' => (Token::Comma, 1),
+            ':' if dialect == Dialect::Dashboard => (Token::Colon, 1),
+            '\'' | '"' => {
+                let (inner, length) = quoted(text, rest)?;
+                (Token::Quoted(inner.to_owned()), length)
+            }
+            '`' => {
+                let (inner, length) = quoted(text, rest)?;
+                (Token::Key(String::new(), inner.to_owned()), length)
+            }
+            '=' | '!' | '<' | '>' => {
+                let (operator, length) = match &rest.as_bytes()[..rest.len().min(2)] {
+                    b"==" => (Operator::Equal, 2),
+                    b"!=" | b"<>" => (Operator::NotEqual, 2),
+                    b"<=" => (Operator::AtMost, 2),
+                    b">=" => (Operator::AtLeast, 2),
+                    _ => match first {
+                        '=' => (Operator::Equal, 1),
+                        '<' => (Operator::Less, 1),
+                        '>' => (Operator::Greater, 1),
+                        _ => return Err(refused(text, "`!` stands alone; did you mean `!=`")),
+                    },
+                };
+                (Token::Operator(operator), length)
+            }
+            _ => {
+                let end = rest
+                    .find(|character: char| {
+                        character.is_whitespace()
+                            || "()=!<>,'\"`".contains(character)
+                            || (character == ':' && dialect == Dialect::Dashboard)
+                    })
+                    .unwrap_or(rest.len());
+                let word = &rest[..end];
+                match (word.strip_suffix('.'), rest[end..].chars().next()) {
+                    (Some(prefix), Some('`' | '"')) => {
+                        let (inner, length) = quoted(text, &rest[end..])?;
+                        (
+                            Token::Key(prefix.to_owned(), inner.to_owned()),
+                            end + length,
+                        )
+                    }
+                    _ => (Token::Word(word.to_owned()), end),
+                }
+            }
+        };
+        tokens.push(token);
+        rest = &rest[length..];
+    }
+    Ok(tokens)
+}
+
+/// The text between the quotes that `rest` begins with, and the length with them.
+fn quoted<'a>(filter: &str, rest: &'a str) -> Result<(&'a str, usize)> {
+    let quote = rest.chars().next().unwrap_or('\'');
+    match rest[1..].find(quote) {
+        Some(end) => Ok((&rest[1..=end], end + 2)),
+        None => Err(refused(filter, format!("a {quote} is not closed"))),
+    }
+}
+
+/// Parses a filter; empty text matches everything.
+pub fn parse(text: &str, dialect: Dialect) -> Result<Filter> {
+    let mut parser = Parser {
+        filter: text,
+        tokens: tokens(text, dialect)?,
+        at: 0,
+        dialect,
+    };
+    if parser.tokens.is_empty() {
+        return Ok(Filter::All(Vec::new()));
+    }
+    let parsed = parser.any(0)?;
+    if parser.at < parser.tokens.len() {
+        return Err(refused(text, "it does not end where it should"));
+    }
+    Ok(parsed)
+}
+
+struct Parser<'a> {
+    filter: &'a str,
+    tokens: Vec<Token>,
+    at: usize,
+    dialect: Dialect,
+}
+
+/// Parentheses inside each other at most: bounds the parser's stack.
+const DEPTH: usize = 50;
+
+impl Parser<'_> {
+    fn refused<T>(&self, what: impl std::fmt::Display) -> Result<T> {
+        Err(refused(self.filter, what))
+    }
+
+    fn peek(&self) -> Option<&Token> {
+        self.tokens.get(self.at)
+    }
+
+    fn next(&mut self) -> Option<Token> {
+        let token = self.tokens.get(self.at).cloned();
+        self.at += 1;
+        token
+    }
+
+    /// Whether the next token is this keyword, which is then consumed.
+    fn keyword(&mut self, word: &str) -> bool {
+        let there =
+            matches!(self.peek(), Some(Token::Word(text)) if text.eq_ignore_ascii_case(word));
+        if there {
+            self.at += 1;
+        }
+        there
+    }
+
+    fn any(&mut self, depth: usize) -> Result<Filter> {
+        if depth > DEPTH {
+            return self.refused("too many parentheses inside each other");
+        }
+        let mut parts = vec![self.all(depth)?];
+        while self.keyword("or") {
+            if self.dialect == Dialect::Mlflow {
+                return self.refused("OR is not supported; join comparisons with AND");
+            }
+            parts.push(self.all(depth)?);
+        }
+        Ok(match parts.len() {
+            1 => parts.remove(0),
+            _ => Filter::Any(parts),
+        })
+    }
+
+    fn all(&mut self, depth: usize) -> Result<Filter> {
+        let mut parts = vec![self.one(depth)?];
+        loop {
+            if self.keyword("and") {
+                parts.push(self.one(depth)?);
+                continue;
+            }
+            let beside = self.dialect == Dialect::Dashboard
+                && match self.peek() {
+                    Some(Token::Word(word)) => !word.eq_ignore_ascii_case("or"),
+                    Some(Token::Key(..) | Token::Quoted(_) | Token::Open) => true,
+                    _ => false,
+                };
+            if !beside {
+                break;
+            }
+            parts.push(self.one(depth)?);
+        }
+        Ok(match parts.len() {
+            1 => parts.remove(0),
+            _ => Filter::All(parts),
+        })
+    }
+
+    fn one(&mut self, depth: usize) -> Result<Filter> {
+        if self.peek() == Some(&Token::Open) {
+            if self.dialect == Dialect::Mlflow {
+                return self.refused("parentheses are not supported");
+            }
+            self.at += 1;
+            let inner = self.any(depth + 1)?;
+            if self.next() != Some(Token::Close) {
+                return self.refused("a `(` is not closed");
+            }
+            return Ok(inner);
+        }
+        let (written, key) = match self.next() {
+            Some(Token::Word(word)) => (word.clone(), Token::Word(word)),
+            Some(Token::Key(prefix, name)) => {
+                (format!("{prefix}.{name}"), Token::Key(prefix, name))
+            }
+            Some(Token::Quoted(text)) if self.dialect == Dialect::Dashboard => {
+                return Ok(Filter::Word(text));
+            }
+            Some(Token::Quoted(text)) => (text.clone(), Token::Key(String::new(), text)),
+            _ => return self.refused("a comparison such as `metrics.loss < 0.5` is missing"),
+        };
+        let operator = match self.peek() {
+            Some(Token::Operator(operator)) => {
+                let operator = *operator;
+                self.at += 1;
+                operator
+            }
+            Some(Token::Colon) => {
+                self.at += 1;
+                return self.short(&written);
+            }
+            Some(Token::Word(_)) => match self.word_operator()? {
+                Some(operator) => operator,
+                None => return self.bare(&written),
+            },
+            _ => return self.bare(&written),
+        };
+        let subject = self.subject(&key, operator)?;
+        let operand = self.operand(&written, &subject, operator)?;
+        Ok(Filter::Test(subject, operator, operand))
+    }
+
+    /// A word without a comparison.
+    fn bare(&self, word: &str) -> Result<Filter> {
+        match self.dialect {
+            Dialect::Dashboard => Ok(Filter::Word(word.to_owned())),
+            Dialect::Mlflow => self.refused(format!("`{word}` is compared with nothing")),
+        }
+    }
+
+    /// `LIKE`, `ILIKE`, `IN`, `NOT IN`, `IS NULL`, `IS NOT NULL`.
+    fn word_operator(&mut self) -> Result<Option<Operator>> {
+        Ok(Some(if self.keyword("like") {
+            Operator::Like
+        } else if self.keyword("ilike") {
+            Operator::ILike
+        } else if self.keyword("in") {
+            Operator::In
+        } else if self.keyword("not") {
+            if !self.keyword("in") {
+                return self.refused("after NOT comes IN");
+            }
+            Operator::NotIn
+        } else if self.keyword("is") {
+            let not = self.keyword("not");
+            if !self.keyword("null") {
+                return self.refused("after IS comes NULL or NOT NULL");
+            }
+            if not {
+                Operator::IsNotNull
+            } else {
+                Operator::IsNull
+            }
+        } else {
+            return Ok(None);
+        }))
+    }
+
+    /// `state:done`, `user:ana`, `learning_rate:0.1`.
+    fn short(&mut self, key: &str) -> Result<Filter> {
+        let value = match self.next() {
+            Some(Token::Word(text) | Token::Quoted(text) | Token::Key(_, text)) => text,
+            _ => return self.refused(format!("after `{key}:` a value is missing")),
+        };
+        let (subject, value) = match key.to_ascii_lowercase().as_str() {
+            "state" | "status" => {
+                let status = match value.to_ascii_lowercase().as_str() {
+                    "done" | "ok" => "FINISHED".to_owned(),
+                    "cancelled" | "stopped" => "KILLED".to_owned(),
+                    "waiting" | "queued" => "SCHEDULED".to_owned(),
+                    _ => value.to_ascii_uppercase(),
+                };
+                (Subject::Text("r.status"), status)
+            }
+            "user" | "by" => (Subject::Text("r.user"), value),
+            "name" => return Ok(Filter::Word(value)),
+            _ => match key.strip_prefix("tag.").or(key.strip_prefix("tags.")) {
+                Some(tag) => (Subject::Tag(tag.to_owned()), value),
+                None => (Subject::Param(key.to_owned()), value),
+            },
+        };
+        Ok(Filter::Test(subject, Operator::Equal, Operand::Text(value)))
+    }
+
+    fn subject(&self, key: &Token, operator: Operator) -> Result<Subject> {
+        let number = matches!(self.peek(), Some(Token::Word(word)) if word.parse::<f64>().is_ok());
+        match subject(key) {
+            Ok(subject) => Ok(subject),
+            // In the dashboard `val_auc>0.8` is a metric and `depth='8'` a parameter.
+            Err(error) => match (self.dialect, key) {
+                (Dialect::Dashboard, Token::Word(name)) if number => {
+                    Ok(Subject::Metric(name.clone()))
+                }
+                (Dialect::Dashboard, Token::Word(name))
+                    if matches!(
+                        operator,
+                        Operator::Equal | Operator::NotEqual | Operator::Like | Operator::ILike
+                    ) =>
+                {
+                    Ok(Subject::Param(name.clone()))
+                }
+                _ => self.refused(error.message),
+            },
+        }
+    }
+
+    fn operand(&mut self, key: &str, subject: &Subject, operator: Operator) -> Result<Operand> {
+        use Operator::{
+            AtLeast, AtMost, Equal, Greater, ILike, In, IsNotNull, IsNull, Less, Like, NotEqual,
+            NotIn,
+        };
+        if matches!(operator, IsNull | IsNotNull) {
+            return match subject {
+                Subject::Param(_) | Subject::Tag(_) => Ok(Operand::Null),
+                _ => self.refused(format!("IS NULL is for params and tags, not for `{key}`")),
+            };
+        }
+        let allowed = match subject {
+            Subject::Metric(_) | Subject::Time(_) => {
+                matches!(
+                    operator,
+                    Equal | NotEqual | Less | AtMost | Greater | AtLeast
+                )
+            }
+            Subject::Param(_) | Subject::Tag(_) => {
+                matches!(operator, Equal | NotEqual | Like | ILike)
+            }
+            Subject::Text(_) | Subject::Dataset(_) => {
+                matches!(operator, Equal | NotEqual | Like | ILike | In | NotIn)
+            }
+        };
+        if !allowed {
+            return self.refused(format!("`{key}` cannot be compared in this way"));
+        }
+        if matches!(operator, In | NotIn) {
+            return self.list(key);
+        }
+        match (subject, self.next()) {
+            (Subject::Metric(_) | Subject::Time(_), Some(Token::Word(word))) => {
+                match word.parse() {
+                    Ok(number) => Ok(Operand::Number(number)),
+                    Err(_) => {
+                        self.refused(format!("`{key}` is compared with a number, not `{word}`"))
+                    }
+                }
+            }
+            (Subject::Metric(_) | Subject::Time(_), _) => {
+                self.refused(format!("`{key}` is compared with a number, without quotes"))
+            }
+            (_, Some(Token::Quoted(text))) => Ok(Operand::Text(text)),
+            (_, Some(Token::Word(word))) if self.dialect == Dialect::Dashboard => {
+                Ok(Operand::Text(word))
+            }
+            _ => self.refused(format!("`{key}` is compared with text in quotes")),
+        }
+    }
+
+    fn list(&mut self, key: &str) -> Result<Operand> {
+        if self.next() != Some(Token::Open) {
+            return self.refused(format!("after `{key}` IN comes a list such as ('a', 'b')"));
+        }
+        let mut values = Vec::new();
+        loop {
+            match self.next() {
+                Some(Token::Quoted(text)) => values.push(text),
+                _ => return self.refused("a list holds texts in quotes"),
+            }
+            match self.next() {
+                Some(Token::Comma) => {}
+                Some(Token::Close) => return Ok(Operand::List(values)),
+                _ => return self.refused("a list is not closed with `)`"),
+            }
+        }
+    }
+}
+
+/// What a key names. Bare keys are attributes.
+fn subject(key: &Token) -> Result<Subject> {
+    let (prefix, name) = match key {
+        Token::Key(prefix, name) => (prefix.as_str(), name.as_str()),
+        Token::Word(word) => word.split_once('.').unwrap_or(("", word)),
+        _ => ("", ""),
+    };
+    if name.is_empty() {
+        return Err(Error::invalid("a key is missing"));
+    }
+    match prefix {
+        "metric" | "metrics" => Ok(Subject::Metric(name.to_owned())),
+        "param" | "params" | "parameter" | "parameters" => Ok(Subject::Param(name.to_owned())),
+        "tag" | "tags" => Ok(Subject::Tag(name.to_owned())),
+        "dataset" | "datasets" => match name {
+            "name" => Ok(Subject::Dataset("d.name")),
+            "digest" => Ok(Subject::Dataset("d.digest")),
+            "context" => Ok(Subject::Dataset("i.context")),
+            _ => Err(Error::invalid(format!(
+                "datasets have `name`, `digest` and `context`, not `{name}`"
+            ))),
+        },
+        "" | "attribute" | "attributes" | "attr" | "run" => {
+            match name.to_ascii_lowercase().as_str() {
+                "run_id" | "run id" | "id" => Ok(Subject::Text("r.id")),
+                "run_name" | "run name" | "name" => Ok(Subject::Text("r.name")),
+                "user_id" | "user id" | "user" => Ok(Subject::Text("r.user")),
+                "status" => Ok(Subject::Text("r.status")),
+                "artifact_uri" => Ok(Subject::Text("r.artifact_uri")),
+                "start_time" | "created" => Ok(Subject::Time("r.started")),
+                "end_time" => Ok(Subject::Time("r.ended")),
+                _ => Err(Error::invalid(format!(
+                    "a run has no attribute `{name}`; metrics, params and tags are written with their prefix: `metrics.{name}`"
+                ))),
+            }
+        }
+        _ => Err(Error::invalid(format!(
+            "`{prefix}` is none of metrics, params, tags, attributes, datasets"
+        ))),
+    }
+}
+
+/// Parses one `order_by` clause: `metrics.loss DESC`.
+pub fn parse_order(text: &str) -> Result<Order> {
+    let wrong = |what: &str| Error::invalid(format!("invalid order_by `{text}`: {what}"));
+    let tokens = tokens(text, Dialect::Mlflow)?;
+    let (key, descending) = match tokens.as_slice() {
+        [key] => (key, false),
+        [key, Token::Word(word)] if word.eq_ignore_ascii_case("desc") => (key, true),
+        [key, Token::Word(word)] if word.eq_ignore_ascii_case("asc") => (key, false),
+        _ => return Err(wrong("a key, then ASC or DESC, is expected")),
+    };
+    let key = match key {
+        Token::Quoted(name) => &Token::Key(String::new(), name.clone()),
+        key => key,
+    };
+    let by = subject(key).map_err(|error| wrong(&error.message))?;
+    if matches!(by, Subject::Dataset(_)) {
+        return Err(wrong("runs cannot be ordered by datasets"));
+    }
+    Ok(Order { by, descending })
+}
+
+/// `%` and `_` of LIKE as GLOB has them: GLOB counts case, SQLite's LIKE does not.
+fn glob(pattern: &str) -> String {
+    let mut glob = String::with_capacity(pattern.len());
+    for character in pattern.chars() {
+        match character {
+            '%' => glob.push('*'),
+            '_' => glob.push('?'),
+            '*' | '?' | '[' => {
+                glob.push('[');
+                glob.push(character);
+                glob.push(']');
+            }
+            other => glob.push(other),
+        }
+    }
+    glob
+}
+
+impl Filter {
+    /// The condition over `runs as r`.
+    pub fn sql(&self) -> Sql {
+        let mut sql = Sql::default();
+        self.write(&mut sql);
+        sql
+    }
+
+    fn write(&self, sql: &mut Sql) {
+        match self {
+            Self::All(parts) if parts.is_empty() => sql.text.push_str("true"),
+            Self::All(parts) => join(parts, " and ", sql),
+            Self::Any(parts) => join(parts, " or ", sql),
+            Self::Word(word) => {
+                sql.text
+                    .push_str("(instr(lower(r.name), ?) > 0 or instr(lower(r.user), ?) > 0)");
+                let word = Value::Text(word.to_lowercase());
+                sql.values.extend([word.clone(), word]);
+            }
+            Self::Test(subject, operator, operand) => test(subject, *operator, operand, sql),
+        }
+    }
+}
+
+fn join(parts: &[Filter], between: &str, sql: &mut Sql) {
+    sql.text.push('(');
+    for (number, part) in parts.iter().enumerate() {
+        if number > 0 {
+            sql.text.push_str(between);
+        }
+        part.write(sql);
+    }
+    sql.text.push(')');
+}
+
+fn test(subject: &Subject, operator: Operator, operand: &Operand, sql: &mut Sql) {
+    let absent = operator == Operator::IsNull;
+    match subject {
+        Subject::Metric(key) => {
+            sql.text.push_str(
+                "exists (select 1 from latest_metrics l where l.run = r.number and l.key = (select id from metric_keys where name = ?) and ",
+            );
+            sql.values.push(Value::Text(key.clone()));
+            // NaN equals nothing and is neither less nor greater.
+            sql.text.push_str(if operator == Operator::NotEqual {
+                "(l.nan = 1 or "
+            } else {
+                "(l.nan = 0 and "
+            });
+            compare("l.value", operator, operand, sql);
+            sql.text.push_str("))");
+        }
+        Subject::Param(key) | Subject::Tag(key) => {
+            let table = if matches!(subject, Subject::Param(_)) {
+                "params"
+            } else {
+                "tags"
+            };
+            sql.text.push_str(&format!(
+                "{}exists (select 1 from {table} p where p.run = r.number and p.key = ?",
+                if absent { "not " } else { "" }
+            ));
+            sql.values.push(Value::Text(key.clone()));
+            if !matches!(operator, Operator::IsNull | Operator::IsNotNull) {
+                sql.text.push_str(" and ");
+                compare("p.value", operator, operand, sql);
+            }
+            sql.text.push(')');
+        }
+        Subject::Text(column) | Subject::Time(column) => compare(column, operator, operand, sql),
+        Subject::Dataset(column) => {
+            sql.text.push_str(
+                "exists (select 1 from inputs i join logged_datasets d on d.id = i.dataset where i.run = r.number and ",
+            );
+            compare(column, operator, operand, sql);
+            sql.text.push(')');
+        }
+    }
+}
+
+fn compare(column: &str, operator: Operator, operand: &Operand, sql: &mut Sql) {
+    let sign = match operator {
+        Operator::Equal => "=",
+        Operator::NotEqual => "!=",
+        Operator::Less => "<",
+        Operator::AtMost => "<=",
+        Operator::Greater => ">",
+        Operator::AtLeast => ">=",
+        Operator::Like => "glob",
+        Operator::ILike => "like",
+        Operator::In => "in",
+        Operator::NotIn => "not in",
+        Operator::IsNull => "is null",
+        Operator::IsNotNull => "is not null",
+    };
+    sql.text.push_str(column);
+    sql.text.push(' ');
+    sql.text.push_str(sign);
+    match operand {
+        Operand::Null => {}
+        Operand::Number(number) => {
+            sql.text.push_str(" ?");
+            sql.values.push(Value::Real(*number));
+        }
+        Operand::Text(text) => {
+            sql.text.push_str(" ?");
+            sql.values.push(Value::Text(if operator == Operator::Like {
+                glob(text)
+            } else {
+                text.clone()
+            }));
+        }
+        Operand::List(texts) => {
+            sql.text.push_str(" (");
+            for (number, text) in texts.iter().enumerate() {
+                sql.text.push_str(if number == 0 { "?" } else { ", ?" });
+                sql.values.push(Value::Text(text.clone()));
+            }
+            sql.text.push(')');
+        }
+    }
+}
+
+/// Joins that the orders need, and the `order by` list with MLflow's ties: start time descending, then id.
+/// NaN comes after all numbers and the absent last, in both directions.
+pub fn order_sql(orders: &[Order]) -> (Sql, String) {
+    let mut joins = Sql::default();
+    let mut list = String::new();
+    for (number, order) in orders.iter().enumerate() {
+        let direction = if order.descending { "desc" } else { "asc" };
+        match &order.by {
+            Subject::Metric(key) => {
+                joins.text.push_str(&format!(
+                    " left join latest_metrics o{number} on o{number}.run = r.number and o{number}.key = (select id from metric_keys where name = ?)"
+                ));
+                joins.values.push(Value::Text(key.clone()));
+                list.push_str(&format!(
+                    "case when o{number}.nan is null then 2 else o{number}.nan end, o{number}.value {direction}, "
+                ));
+            }
+            Subject::Param(key) | Subject::Tag(key) => {
+                let table = if matches!(order.by, Subject::Param(_)) {
+                    "params"
+                } else {
+                    "tags"
+                };
+                joins.text.push_str(&format!(
+                    " left join {table} o{number} on o{number}.run = r.number and o{number}.key = ?"
+                ));
+                joins.values.push(Value::Text(key.clone()));
+                list.push_str(&format!(
+                    "o{number}.value is null, o{number}.value {direction}, "
+                ));
+            }
+            Subject::Text(column) | Subject::Time(column) => {
+                list.push_str(&format!("{column} is null, {column} {direction}, "));
+            }
+            Subject::Dataset(_) => {}
+        }
+    }
+    // The ties alone are an index's own order: nothing is sorted.
+    list.push_str("r.started desc, r.id");
+    (joins, list)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    fn check(filter: &str, sql: &str) {
+        assert_eq!(parse(filter, Dialect::Mlflow).unwrap().sql().text, sql);
+    }
+
+    #[test]
+    fn comparisons_become_sql_with_bound_values() {
+        check("", "true");
+        check("status = 'FINISHED'", "r.status = ?");
+        check("attributes.start_time >= 1e3", "r.started >= ?");
+        check("`run name` LIKE 'a%'", "r.name glob ?");
+        check("run_id NOT IN ('a', \"b\")", "r.id not in (?, ?)");
+        check(
+            "tags.`a b` IS NULL AND params.\"x.y\" != '1'",
+            "(not exists (select 1 from tags p where p.run = r.number and p.key = ?) and exists (select 1 from params p where p.run = r.number and p.key = ? and p.value != ?))",
+        );
+        check(
+            "metrics.loss < 0.5 and datasets.digest = 'x'",
+            "(exists (select 1 from latest_metrics l where l.run = r.number and l.key = (select id from metric_keys where name = ?) and (l.nan = 0 and l.value < ?)) and exists (select 1 from inputs i join logged_datasets d on d.id = i.dataset where i.run = r.number and d.digest = ?))",
+        );
+    }
+
+    #[test]
+    fn what_mlflow_refuses_is_refused() {
+        for filter in [
+            "metrics.a > 1 OR metrics.a < 0",
+            "(metrics.a > 1)",
+            "params.a = b",
+            "metrics.a > '1'",
+            "metrics.a LIKE '1'",
+            "params.a > '1'",
+            "nonsense.a = '1'",
+            "attributes.nonsense = '1'",
+            "metrics.a >",
+            "metrics.a",
+            "metrics.a > 1 AND",
+            "status IN ()",
+            "status = 'open",
+            "metrics.a IS NULL",
+            "status ! 'a'",
+        ] {
+            let error = parse(filter, Dialect::Mlflow).unwrap_err();
+            assert_eq!(error.kind, crate::domain::ErrorKind::Invalid, "{filter}");
+        }
+    }
+
+    #[test]
+    fn people_type_less() {
+        let parsed = parse("val_auc>0.8 state:done otter", Dialect::Dashboard).unwrap();
+        let text = |text: &str| Operand::Text(text.to_owned());
+        assert_eq!(
+            parsed,
+            Filter::All(vec![
+                Filter::Test(
+                    Subject::Metric("val_auc".to_owned()),
+                    Operator::Greater,
+                    Operand::Number(0.8)
+                ),
+                Filter::Test(Subject::Text("r.status"), Operator::Equal, text("FINISHED")),
+                Filter::Word("otter".to_owned()),
+            ])
+        );
+        let parsed = parse(
+            "(user:ana or user:bo) params.depth = '8'",
+            Dialect::Dashboard,
+        )
+        .unwrap();
+        assert!(matches!(parsed, Filter::All(parts) if matches!(parts[0], Filter::Any(_))));
+        assert!(parse(&"(".repeat(100_000), Dialect::Dashboard).is_err());
+    }
+
+    #[test]
+    fn like_counts_case_and_its_own_wildcards_only() {
+        assert_eq!(glob("a_%*?["), "a?*[*][?][[]");
+    }
+
+    #[test]
+    fn orders() {
+        let order = parse_order("metrics.`a b` DESC").unwrap();
+        assert_eq!(order.by, Subject::Metric("a b".to_owned()));
+        assert!(order.descending);
+        assert_eq!(
+            parse_order("start_time").unwrap().by,
+            Subject::Time("r.started")
+        );
+        for wrong in ["", "datasets.name", "metrics.a UP", "a.b"] {
+            assert!(parse_order(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! Columns of the runs table: what there is, what fits, what a cell says, and how rows are asked for.
+
+use crate::domain::Timestamp;
+use crate::domain::metric::Number;
+use crate::domain::run::{RunRow, RunStatus, RunTable};
+use crate::tui::text;
+use crate::tui::theme::Theme;
+use ratatui::style::Style;
+
+/// One column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// The run's name.
+    Name,
+    /// Its state, as a sign and a word.
+    State,
+    /// A metric's latest value.
+    Metric(String),
+    /// Difference of the primary metric to the champion's.
+    Difference,
+    /// Folds in which it beats the champion.
+    Folds,
+    /// A parameter.
+    Param(String),
+    /// Since it began.
+    Age,
+    /// How long it took.
+    Took,
+    /// Who started it.
+    By,
+}
+
+impl Column {
+    /// Its name: in the heading (upper case), in the columns dialog and in remembered looks.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Name => "name".to_owned(),
+            Self::State => "state".to_owned(),
+            Self::Metric(key) | Self::Param(key) => key.clone(),
+            Self::Difference => "Δ champ".to_owned(),
+            Self::Folds => "folds".to_owned(),
+            Self::Age => "age".to_owned(),
+            Self::Took => "took".to_owned(),
+            Self::By => "by".to_owned(),
+        }
+    }
+
+    /// Unambiguous, for remembered looks and dialogs: `metric:auc`, `param:depth`, `age`.
+    pub fn id(&self) -> String {
+        match self {
+            Self::Metric(key) => format!("metric:{key}"),
+            Self::Param(key) => format!("param:{key}"),
+            Self::Difference => "difference".to_owned(),
+            other => other.name(),
+        }
+    }
+
+    /// The column with this [`Column::id`].
+    pub fn of(id: &str) -> Option<Self> {
+        Some(match id {
+            "name" => Self::Name,
+            "state" => Self::State,
+            "difference" => Self::Difference,
+            "folds" => Self::Folds,
+            "age" => Self::Age,
+            "took" => Self::Took,
+            "by" => Self::By,
+            other => match other.split_once(':')? {
+                ("metric", key) => Self::Metric(key.to_owned()),
+                ("param", key) => Self::Param(key.to_owned()),
+                _ => return None,
+            },
+        })
+    }
+
+    /// Cells it takes.
+    pub fn width(&self) -> usize {
+        match self {
+            Self::Name => 15,
+            Self::State => 10,
+            // a star for the best, an arrow for the order
+            Self::Metric(key) => text::width(key).clamp(7, 12) + 2,
+            Self::Difference => 9,
+            Self::Folds => 5,
+            Self::Param(key) => text::width(key).clamp(5, 12) + 1,
+            Self::Age => 4,
+            Self::Took => 7,
+            Self::By => 6,
+        }
+    }
+
+    /// Numbers stand at the right.
+    pub fn at_right(&self) -> bool {
+        !matches!(self, Self::Name | Self::State | Self::By)
+    }
+
+    /// How the daemon orders by it; none where it cannot.
+    pub fn order(&self, primary: Option<&str>) -> Option<String> {
+        Some(match self {
+            Self::Name => "attributes.run_name".to_owned(),
+            Self::State => "attributes.status".to_owned(),
+            Self::Metric(key) => format!("metrics.{}", quoted(key)),
+            Self::Difference => format!("metrics.{}", quoted(primary?)),
+            Self::Param(key) => format!("params.{}", quoted(key)),
+            Self::Age => "attributes.start_time".to_owned(),
+            Self::By => "attributes.user_id".to_owned(),
+            Self::Folds | Self::Took => return None,
+        })
+    }
+}
+
+/// A key in MLflow's search grammar: in backticks where it is not a plain word.
+pub fn quoted(key: &str) -> String {
+    if !key.is_empty()
+        && key
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+    {
+        key.to_owned()
+    } else {
+        format!("`{key}`")
+    }
+}
+
+/// Every column there is, the default ones in their order first.
+pub fn all(table: &RunTable) -> Vec<Column> {
+    let primary = table
+        .primary_metric
+        .clone()
+        .or_else(|| table.metric_keys.first().cloned());
+    let mut columns = vec![Column::Name, Column::State];
+    columns.extend(primary.clone().map(Column::Metric));
+    columns.push(Column::Difference);
+    columns.push(Column::Folds);
+    let others: Vec<Column> = table
+        .metric_keys
+        .iter()
+        .filter(|key| Some(*key) != primary.as_ref())
+        .cloned()
+        .map(Column::Metric)
+        .collect();
+    let params: Vec<Column> = table
+        .param_keys
+        .iter()
+        .cloned()
+        .map(Column::Param)
+        .collect();
+    // one metric, then two parameters, as long as there are any
+    let (mut others, mut params) = (others.into_iter(), params.into_iter());
+    loop {
+        let before = columns.len();
+        columns.extend(others.next());
+        columns.extend(params.by_ref().take(2));
+        if columns.len() == before {
+            break;
+        }
+    }
+    columns.extend([Column::Took, Column::By, Column::Age]);
+    columns
+}
+
+/// The columns that fit into `width` cells: the chosen ones in their order, or the default ones with the age at the end.
+pub fn fitting(table: &RunTable, chosen: Option<&[Column]>, width: usize) -> Vec<Column> {
+    let mut left = width.saturating_sub(3);
+    let mut shown = Vec::new();
+    let mut take = |column: Column, left: &mut usize| {
+        let wanted = column.width() + 1;
+        if wanted <= *left {
+            *left -= wanted;
+            shown.push(column);
+        }
+    };
+    match chosen {
+        Some(chosen) => {
+            for column in chosen {
+                take(column.clone(), &mut left);
+            }
+        }
+        None => {
+            let wide = width >= 100;
+            let champion = table.champion.is_some();
+            let age = Column::Age;
+            let mut tail = vec![age];
+            if wide {
+                tail.extend([Column::Took, Column::By]);
+            }
+            let reserved: usize = tail.iter().map(|column| column.width() + 1).sum();
+            left = left.saturating_sub(reserved);
+            for column in all(table) {
+                let later = matches!(column, Column::Age | Column::Took | Column::By);
+                let idle = matches!(column, Column::Difference | Column::Folds) && !champion;
+                if later || idle || (column == Column::Folds && !wide) {
+                    continue;
+                }
+                take(column, &mut left);
+            }
+            shown.extend(tail);
+        }
+    }
+    shown
+}
+
+/// What a cell says, and how.
+pub fn cell(
+    column: &Column,
+    row: &RunRow,
+    table: &RunTable,
+    is_champion: bool,
+    now: Timestamp,
+    theme: &Theme,
+) -> (String, Style) {
+    let plain = theme.text;
+    let champion = table.champion.as_ref().map(|(row, ..)| row);
+    match column {
+        Column::Name => match (&table.champion, is_champion) {
+            (Some((_, _, version)), true) => (format!("champion {version}"), theme.champion),
+            _ => (row.name.clone(), plain),
+        },
+        Column::State => state(row, is_champion, theme),
+        Column::Metric(key) => {
+            let value = row.metrics.get(key).map(|value| text::number(value.0));
+            let best =
+                table.best.as_ref() == Some(&row.id) && table.primary_metric.as_ref() == Some(key);
+            let sign = if best { " ★" } else { "  " };
+            match value {
+                Some(value) if table.primary_metric.is_some() => (format!("{value}{sign}"), plain),
+                Some(value) => (value, plain),
+                None => ("—  ".to_owned(), theme.dim),
+            }
+        }
+        Column::Difference => {
+            if is_champion {
+                return ("·".to_owned(), theme.dim);
+            }
+            let key = table.primary_metric.as_deref().unwrap_or_default();
+            let value = |row: &RunRow| row.metrics.get(key).map(|Number(value)| *value);
+            match (value(row), champion.and_then(value)) {
+                (Some(mine), Some(theirs)) => {
+                    let difference = mine - theirs;
+                    let better = (difference > 0.0) == table.greater_is_better;
+                    let style = if difference == 0.0 || difference.is_nan() {
+                        plain
+                    } else if better {
+                        theme.good
+                    } else {
+                        theme.bad
+                    };
+                    (text::difference(difference), style)
+                }
+                _ => ("—".to_owned(), theme.dim),
+            }
+        }
+        Column::Folds => match row.folds {
+            Some((better, of)) => (format!("{better}/{of}"), plain),
+            None => ("·".to_owned(), theme.dim),
+        },
+        Column::Param(key) => match row.params.get(key) {
+            Some(value) => (value.clone(), plain),
+            None => ("—".to_owned(), theme.dim),
+        },
+        Column::Age => (text::age(now.since(row.started)), theme.dim),
+        Column::Took => {
+            let took = row.ended.unwrap_or(now).since(row.started);
+            (text::duration(took), theme.dim)
+        }
+        Column::By => (row.user.clone(), theme.dim),
+    }
+}
+
+/// A run's state as a sign and a word.
+pub fn state(row: &RunRow, is_champion: bool, theme: &Theme) -> (String, Style) {
+    if is_champion {
+        return ("serving".to_owned(), theme.champion);
+    }
+    match row.status {
+        RunStatus::Finished => ("✓ done".to_owned(), theme.good),
+        RunStatus::Failed => ("✗ failed".to_owned(), theme.bad),
+        RunStatus::Killed => ("✗ stopped".to_owned(), theme.warn),
+        RunStatus::Scheduled => ("… waiting".to_owned(), theme.dim),
+        RunStatus::Running => match row.progress {
+            Some(share) => (format!("▶ {:.0}%", share * 100.0), theme.busy),
+            None => ("▶ running".to_owned(), theme.busy),
+        },
+    }
+}
+
+/// What is typed, in MLflow's search grammar. `val_auc>0.8`, `state:done`, `user:ana`, `depth=8` become conditions; plain
+/// words stay words as long as they are alone. Half-typed conditions are left out; grammar that is already there stays.
+pub fn filter(typed: &str, table: Option<&RunTable>) -> String {
+    let typed = typed.trim();
+    if ["metrics.", "params.", "tags.", "attributes."]
+        .iter()
+        .any(|word| typed.contains(word))
+    {
+        return typed.to_owned();
+    }
+    let mut conditions = Vec::new();
+    let mut words = Vec::new();
+    for word in typed.split_whitespace() {
+        if let Some(state) = word.strip_prefix("state:") {
+            let status = match state {
+                "done" | "finished" => "FINISHED",
+                "failed" => "FAILED",
+                "running" => "RUNNING",
+                "waiting" | "scheduled" => "SCHEDULED",
+                "stopped" | "killed" => "KILLED",
+                _ => continue,
+            };
+            conditions.push(format!("attributes.status = '{status}'"));
+        } else if let Some(user) = word.strip_prefix("user:") {
+            if !user.is_empty() {
+                conditions.push(format!("attributes.user_id = '{}'", user.replace('\'', "")));
+            }
+        } else if let Some((key, sign, value)) = split(word) {
+            if key.is_empty() || value.is_empty() {
+                continue;
+            }
+            let is_param = table.is_some_and(|table| {
+                table.param_keys.iter().any(|known| known == key)
+                    && !table.metric_keys.iter().any(|known| known == key)
+            });
+            if is_param {
+                let value = value.replace('\'', "");
+                conditions.push(format!("params.{} {sign} '{value}'", quoted(key)));
+            } else if value.parse::<f64>().is_ok() {
+                conditions.push(format!("metrics.{} {sign} {value}", quoted(key)));
+            }
+        } else {
+            words.push(word);
+        }
+    }
+    if conditions.is_empty() {
+        return words.join(" ");
+    }
+    conditions.extend(
+        words
+            .iter()
+            .map(|word| format!("attributes.run_name ILIKE '%{}%'", word.replace('\'', ""))),
+    );
+    conditions.join(" AND ")
+}
+
+fn split(word: &str) -> Option<(&str, &str, &str)> {
+    [">=", "<=", "!=", ">", "<", "="].iter().find_map(|sign| {
+        word.split_once(sign)
+            .map(|(key, value)| (key, *sign, value))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typed_filters_become_conditions() {
+        let table = RunTable {
+            metric_keys: vec!["val_auc".to_owned()],
+            param_keys: vec!["max depth".to_owned(), "depth".to_owned()],
+            ..RunTable::default()
+        };
+        let check = |typed: &str, wanted: &str| assert_eq!(filter(typed, Some(&table)), wanted);
+        check("otter", "otter");
+        check("val_auc>0.8", "metrics.val_auc > 0.8");
+        check("val_auc>", "");
+        check(
+            "val_auc>=0.8 state:done",
+            "metrics.val_auc >= 0.8 AND attributes.status = 'FINISHED'",
+        );
+        check(
+            "depth=8 otter",
+            "params.depth = '8' AND attributes.run_name ILIKE '%otter%'",
+        );
+        check("metrics.val_auc > 0.8", "metrics.val_auc > 0.8");
+    }
+
+    #[test]
+    fn columns_read_back() {
+        for column in [
+            Column::Name,
+            Column::Difference,
+            Column::Metric("a:b".to_owned()),
+        ] {
+            assert_eq!(Column::of(&column.id()), Some(column));
+        }
+    }
+}

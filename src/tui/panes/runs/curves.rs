@@ -1,0 +1,315 @@
+//! The chart part of the runs pane: which metric, over which axis, how smooth, how close, and the cursor in it.
+
+use crate::chart::{
+    Axis, Chart, ChartSpec, Curve, Curves, Kind, Point, Scale, Scatter, ScatterPoint,
+};
+use crate::domain::RunId;
+use crate::domain::metric::Series;
+use crate::domain::run::RunTable;
+use crate::tui::keymap::Action;
+use crate::tui::text;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Weights of the moving average that `{` and `}` go through.
+const WEIGHTS: [f64; 7] = [0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.99];
+
+/// Points of a curve that are asked for.
+pub const BUCKETS: u32 = 500;
+
+/// How curves are looked at.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct View {
+    /// The metric chosen with `(` and `)`; none: the first that has a curve.
+    pub metric: Option<String>,
+    /// Place in [`WEIGHTS`].
+    pub smooth: usize,
+    /// Logarithmic y.
+    pub log: bool,
+    /// By time instead of by step.
+    pub by_time: bool,
+    /// Without the champion's line.
+    pub alone: bool,
+    /// The x range shown.
+    pub window: Option<(f64, f64)>,
+    /// The cursor.
+    pub cursor: Option<f64>,
+}
+
+/// A run whose curve is shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    /// Which.
+    pub run: RunId,
+    /// "A brave-otter".
+    pub name: String,
+    /// "A".
+    pub tag: String,
+    /// Its colour.
+    pub colour: usize,
+    /// The champion.
+    pub champion: bool,
+    /// Under the cursor of the table.
+    pub selected: bool,
+}
+
+impl View {
+    /// The chart of `key`.
+    pub fn curves(
+        &self,
+        key: &str,
+        series: &BTreeMap<String, Vec<Series>>,
+        shown: &[Shown],
+    ) -> Curves {
+        let of = series.get(key);
+        let begin = |series: &Series| series.buckets.first().map_or(0, |bucket| bucket.time.0);
+        let mut curves = Vec::new();
+        for run in shown {
+            if run.champion && self.alone {
+                continue;
+            }
+            let Some(series) = of.and_then(|all| all.iter().find(|series| series.run == run.run))
+            else {
+                continue;
+            };
+            let first = begin(series);
+            let points: Vec<Point> = series
+                .buckets
+                .iter()
+                .map(|bucket| {
+                    if self.by_time {
+                        Point::of_bucket(bucket, (bucket.time.0 - first) as f64 / 1000.0)
+                    } else {
+                        Point::by_step(bucket)
+                    }
+                })
+                .collect();
+            curves.push(Curve {
+                name: run.name.clone(),
+                tag: run.tag.clone(),
+                points,
+                colour: run.colour,
+                reference: run.champion,
+                selected: run.selected,
+            });
+        }
+        Curves {
+            curves,
+            x: Axis {
+                kind: if self.by_time {
+                    Kind::Duration
+                } else {
+                    Kind::Number
+                },
+                ..Axis::named(if self.by_time { "time" } else { "step" })
+            },
+            y: Axis {
+                scale: if self.log { Scale::Log } else { Scale::Linear },
+                ..Axis::default()
+            },
+            window: self.window,
+            smoothing: WEIGHTS[self.smooth.min(WEIGHTS.len() - 1)],
+            cursor: self.cursor,
+            ..Curves::default()
+        }
+    }
+
+    /// The same with its title.
+    pub fn chart(
+        &self,
+        key: &str,
+        series: &BTreeMap<String, Vec<Series>>,
+        shown: &[Shown],
+    ) -> ChartSpec {
+        let axis = if self.by_time { "time" } else { "step" };
+        ChartSpec::new(
+            format!("{key} by {axis}"),
+            Chart::Curves(self.curves(key, series, shown)),
+        )
+    }
+
+    /// "step 820: A 0.455  B 0.461": what the curves are at the cursor.
+    pub fn readout(&self, curves: &Curves) -> Option<String> {
+        let cursor = self.cursor?;
+        let mut out = if self.by_time {
+            format!("after {}:", text::duration((cursor * 1000.0) as i64))
+        } else {
+            format!("step {cursor:.0}:")
+        };
+        for curve in &curves.curves {
+            let tag = if curve.tag.is_empty() {
+                &curve.name
+            } else {
+                &curve.tag
+            };
+            let value = crate::chart::series::value_at(&curve.points, cursor)
+                .map_or_else(|| "—".to_owned(), text::number);
+            out.push_str(&format!(" {tag} {value} "));
+        }
+        Some(out.trim_end().to_owned())
+    }
+
+    /// Takes a chart key; `places` are the x values of the selected curve, ascending.
+    pub fn act(&mut self, action: Action, places: &[f64], keys: &[String], current: Option<&str>) {
+        let (Some(low), Some(high)) = (places.first().copied(), places.last().copied()) else {
+            self.choose(action, keys, current);
+            return;
+        };
+        let (from, to) = self.window.unwrap_or((low, high));
+        let middle = self.cursor.unwrap_or((from + to) / 2.0).clamp(from, to);
+        let around = |width: f64| {
+            let share = if to > from {
+                (middle - from) / (to - from)
+            } else {
+                0.5
+            };
+            let start = middle - width * share;
+            (start.max(low), (start + width).min(high))
+        };
+        match action {
+            Action::Left | Action::Right => {
+                let shown: Vec<f64> = places
+                    .iter()
+                    .copied()
+                    .filter(|x| (from..=to).contains(x))
+                    .collect();
+                if shown.is_empty() {
+                    return;
+                }
+                let place = match self.cursor {
+                    None => shown.len() / 2,
+                    Some(cursor) => shown.partition_point(|x| *x < cursor).min(shown.len() - 1),
+                };
+                // about one column of a chart per press
+                let leap = (shown.len() / 60).max(1);
+                let place = match (action, self.cursor) {
+                    (_, None) => place,
+                    (Action::Left, _) => place.saturating_sub(leap),
+                    _ => (place + leap).min(shown.len() - 1),
+                };
+                self.cursor = Some(shown[place]);
+            }
+            Action::ZoomIn => self.window = Some(around((to - from) / 2.0)),
+            Action::ZoomOut => {
+                let width = (to - from) * 2.0;
+                self.window = if width >= high - low {
+                    None
+                } else {
+                    Some(around(width))
+                };
+            }
+            Action::PanLeft | Action::PanRight => {
+                let quarter = (to - from) / 4.0;
+                let shift = if action == Action::PanLeft {
+                    -quarter.min(from - low)
+                } else {
+                    quarter.min(high - to)
+                };
+                if self.window.is_some() {
+                    self.window = Some((from + shift, to + shift));
+                }
+            }
+            Action::Whole => {
+                self.window = None;
+                self.cursor = None;
+            }
+            other => self.choose(other, keys, current),
+        }
+    }
+
+    fn choose(&mut self, action: Action, keys: &[String], current: Option<&str>) {
+        match action {
+            Action::LogY => self.log = !self.log,
+            Action::LessSmooth => self.smooth = self.smooth.saturating_sub(1),
+            Action::MoreSmooth => self.smooth = (self.smooth + 1).min(WEIGHTS.len() - 1),
+            Action::Window => {
+                self.by_time = !self.by_time;
+                self.window = None;
+                self.cursor = None;
+            }
+            Action::Baseline => self.alone = !self.alone,
+            Action::PreviousMetric | Action::NextMetric if !keys.is_empty() => {
+                let place = keys.iter().position(|key| Some(key.as_str()) == current);
+                let next = match (place, action) {
+                    (None, _) => 0,
+                    (Some(place), Action::NextMetric) => (place + 1) % keys.len(),
+                    (Some(place), _) => (place + keys.len() - 1) % keys.len(),
+                };
+                self.metric = Some(keys[next].clone());
+                self.window = None;
+                self.cursor = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// As looks to be kept.
+    pub fn remember(&self) -> Value {
+        json!({
+            "metric": self.metric, "smooth": self.smooth, "log": self.log, "time": self.by_time,
+            "alone": self.alone, "window": self.window,
+        })
+    }
+
+    /// From kept looks.
+    pub fn restore(&mut self, looks: &Value) {
+        self.metric = looks["metric"].as_str().map(str::to_owned);
+        self.smooth = looks["smooth"]
+            .as_u64()
+            .map_or(0, |place| (place as usize).min(WEIGHTS.len() - 1));
+        self.log = looks["log"].as_bool().unwrap_or(false);
+        self.by_time = looks["time"].as_bool().unwrap_or(false);
+        self.alone = looks["alone"].as_bool().unwrap_or(false);
+        self.window = match (looks["window"][0].as_f64(), looks["window"][1].as_f64()) {
+            (Some(from), Some(to)) if from < to => Some((from, to)),
+            _ => None,
+        };
+    }
+}
+
+/// The numeric parameter that the rows differ in, against the primary metric: one point a run.
+pub fn scatter(table: &RunTable, shown: &[Shown]) -> Option<ChartSpec> {
+    let metric = table
+        .primary_metric
+        .as_ref()
+        .or_else(|| table.metric_keys.first())?;
+    let value = |text: &String| text.parse::<f64>().ok().filter(|value| value.is_finite());
+    let param = table.param_keys.iter().find(|key| {
+        let mut values: Vec<f64> = table
+            .rows
+            .iter()
+            .filter_map(|row| row.params.get(*key).and_then(value))
+            .collect();
+        values.sort_by(f64::total_cmp);
+        values.dedup();
+        values.len() > 1
+    })?;
+    let champion = table.champion.iter().map(|(row, ..)| row);
+    let points: Vec<ScatterPoint> = table
+        .rows
+        .iter()
+        .chain(champion)
+        .filter_map(|row| {
+            let mark = shown.iter().find(|mark| mark.run == row.id);
+            Some(ScatterPoint {
+                x: row.params.get(param).and_then(value)?,
+                y: row.metrics.get(metric)?.0,
+                label: mark.map_or_else(String::new, |mark| mark.tag.clone()),
+                colour: mark.map(|mark| mark.colour),
+                reference: mark.is_some_and(|mark| mark.champion),
+            })
+        })
+        .collect();
+    let count = points.len();
+    Some(ChartSpec::new(
+        format!(
+            "{param} × {metric}, {}",
+            text::counted(count as u64, "run", "runs")
+        ),
+        Chart::Scatter(Scatter {
+            points,
+            x: Axis::named(param.clone()),
+            y: Axis::named(metric.clone()),
+        }),
+    ))
+}

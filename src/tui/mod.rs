@@ -9,6 +9,8 @@ pub mod dialog;
 pub mod effect;
 pub mod export;
 pub mod field;
+#[cfg(test)]
+mod fixture;
 pub mod footer;
 pub mod frame;
 pub mod header;
@@ -22,6 +24,8 @@ pub mod palette;
 pub mod panes;
 pub mod render;
 pub mod terminal;
+#[cfg(test)]
+mod tests;
 pub mod text;
 pub mod theme;
 pub mod update;

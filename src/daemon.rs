@@ -139,8 +139,7 @@ fn routes(
     );
     Router::new()
         .merge(server::router(Arc::new(context)))
-        .merge(crate::http::inference::router(Arc::clone(services)))
-        .merge(crate::http::features::router(Arc::clone(services)))
+        .merge(crate::http::router(services))
 }
 
 /// Answers on both doors until a signal or a request says stop, then lets requests in flight end.

@@ -12,14 +12,34 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "api", "chart", "config", "daemon", "data", "domain", "drift", "ml", "report", "service",
-            "tui", "worker", "workspace",
+            "api",
+            "chart",
+            "config",
+            "daemon",
+            "data",
+            "domain",
+            "drift",
+            "ml",
+            "report",
+            "service",
+            "tui",
+            "worker",
+            "workspace",
         ],
     ),
     ("tui", &["api::protocol", "api::client", "chart", "domain"]),
     (
         "daemon",
-        &["api", "config", "domain", "http", "runtime", "service", "store", "workspace"],
+        &[
+            "api",
+            "config",
+            "domain",
+            "http",
+            "runtime",
+            "service",
+            "store",
+            "workspace",
+        ],
     ),
     ("http", &["data", "domain", "ml", "service"]),
     (
@@ -29,11 +49,22 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("api", &["config", "domain", "service", "workspace"]),
     (
         "service",
-        &["config", "data", "domain", "drift", "ml", "store", "workspace"],
+        &[
+            "config",
+            "data",
+            "domain",
+            "drift",
+            "ml",
+            "store",
+            "workspace",
+        ],
     ),
     ("store", &["data", "domain", "workspace"]),
     ("worker", &["domain", "jobs"]),
-    ("jobs", &["chart", "data", "domain", "drift", "ml", "report"]),
+    (
+        "jobs",
+        &["chart", "data", "domain", "drift", "ml", "report"],
+    ),
     ("report", &["chart", "domain"]),
     ("ml", &["data", "domain"]),
     ("drift", &["data", "domain"]),
@@ -46,7 +77,10 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut entries: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     entries.sort();
     for path in entries {
         if path.is_dir() {
@@ -65,22 +99,43 @@ fn source_root() -> PathBuf {
 /// `src/tui/panes/runs.rs` -> `tui`.
 fn room(path: &Path) -> String {
     let inside = path.strip_prefix(source_root()).unwrap();
-    let first = inside.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
+    let first = inside
+        .components()
+        .next()
+        .unwrap()
+        .as_os_str()
+        .to_string_lossy()
+        .into_owned();
     first.trim_end_matches(".rs").to_owned()
 }
 
 /// Code without its tests: what follows `#[cfg(test)]` up to the end of the file is left out.
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
-    text.split("#[cfg(test)]\nmod ").next().unwrap_or("").to_owned()
+    text.split("#[cfg(test)]\nmod ")
+        .next()
+        .unwrap_or("")
+        .to_owned()
 }
 
 /// Paths behind `crate::` in the code: `service::jobs::NewJob`, …
 fn uses(code: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+    for line in code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+    {
         for piece in line.split("crate::").skip(1) {
-            let end = piece.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':' || c == '{' || c == ' ' || c == ',')).unwrap_or(piece.len());
+            let end = piece
+                .find(|c: char| {
+                    !(c.is_alphanumeric()
+                        || c == '_'
+                        || c == ':'
+                        || c == '{'
+                        || c == ' '
+                        || c == ',')
+                })
+                .unwrap_or(piece.len());
             found.push(piece[..end].to_owned());
         }
     }
@@ -95,19 +150,34 @@ fn arrows_only_point_down() {
         if ["lib", "build"].contains(&room.as_str()) {
             continue;
         }
-        let allowed = ARROWS.iter().find(|(name, _)| *name == room).unwrap_or_else(|| panic!("`{room}` is not on the map in tests/architecture.rs")).1;
+        let allowed = ARROWS
+            .iter()
+            .find(|(name, _)| *name == room)
+            .unwrap_or_else(|| panic!("`{room}` is not on the map in tests/architecture.rs"))
+            .1;
         for used in uses(&code(&path)) {
-            let target = used.split("::").next().unwrap_or("").trim_matches(|c: char| !c.is_alphanumeric()).to_owned();
+            let target = used
+                .split("::")
+                .next()
+                .unwrap_or("")
+                .trim_matches(|c: char| !c.is_alphanumeric())
+                .to_owned();
             if target == room || target.is_empty() {
                 continue;
             }
-            let fits = allowed.iter().any(|allowed| used.starts_with(allowed) || (!allowed.contains("::") && *allowed == target));
+            let fits = allowed.iter().any(|allowed| {
+                used.starts_with(allowed) || (!allowed.contains("::") && *allowed == target)
+            });
             if !fits {
                 wrong.push(format!("{}: `{room}` may not use `{used}`", path.display()));
             }
         }
     }
-    assert!(wrong.is_empty(), "arrows that point up or sideways:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "arrows that point up or sideways:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -116,7 +186,10 @@ fn sql_of_ours_stays_in_the_store() {
     for path in sources(&source_root()) {
         let inside = path.strip_prefix(source_root()).unwrap();
         // `data/sql` runs a person's statements on a private database in memory.
-        if inside.starts_with("store") || inside.starts_with("data/sql") || inside.ends_with("data/sql.rs") {
+        if inside.starts_with("store")
+            || inside.starts_with("data/sql")
+            || inside.ends_with("data/sql.rs")
+        {
             continue;
         }
         let code = code(&path);
@@ -139,11 +212,22 @@ fn every_file_says_what_it_is() {
 
 #[test]
 fn only_the_known_stands_at_the_top() {
-    let known = ["Cargo.toml", "Cargo.lock", "src", "assets", "tests", "benches", "README.md", "target"];
+    let known = [
+        "Cargo.toml",
+        "Cargo.lock",
+        "src",
+        "assets",
+        "tests",
+        "benches",
+        "README.md",
+        "target",
+    ];
     let strange: Vec<_> = fs::read_dir(env!("CARGO_MANIFEST_DIR"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-        .filter(|name| !name.starts_with('.') && !known.contains(&name.as_str()) && name != "shared")
+        .filter(|name| {
+            !name.starts_with('.') && !known.contains(&name.as_str()) && name != "shared"
+        })
         .collect();
     assert!(strange.is_empty(), "at the top level: {strange:?}");
 }

@@ -63,18 +63,34 @@ impl Axis {
         }
     }
 
-    /// The smallest round range around `low..high` that has at most `most` ticks.
-    pub fn round(&self, low: f64, high: f64, most: usize) -> (f64, f64) {
+    /// The smallest round range around `low..high` that has at most `most` ticks, and their step;
+    /// no step where ticks are not equally far apart.
+    pub fn round(&self, low: f64, high: f64, most: usize) -> (f64, f64, Option<f64>) {
         if self.kind != Kind::Number {
-            return widen(low, high);
+            let (low, high) = widen(low, high);
+            return (low, high, None);
         }
         match self.scale {
             Scale::Linear => {
-                let (low, high, _) = round_range(low, high, most);
-                (low, high)
+                let (low, high, step) = round_range(low, high, most);
+                (low, high, Some(step))
             }
-            Scale::Log => round_log(low, high),
+            Scale::Log => {
+                let (low, high) = round_log(low, high);
+                (low, high, None)
+            }
         }
+    }
+
+    /// The ticks of a range that [`Axis::round`] gave.
+    pub fn stepped(&self, low: f64, high: f64, step: f64) -> Vec<Tick> {
+        let largest = low.abs().max(high.abs());
+        spaced(low, high, step, 0.0)
+            .map(|value| Tick {
+                value,
+                text: self.with_unit(&number(value, step, largest)),
+            })
+            .collect()
     }
 
     /// At most `most` ticks on round numbers inside `low..=high`.
@@ -104,15 +120,7 @@ impl Axis {
             }
             Kind::Number => match self.scale {
                 Scale::Log => self.log_ticks(low, high, most),
-                Scale::Linear => {
-                    let step = inner_step(low, high, most);
-                    spaced(low, high, step, 0.0)
-                        .map(|value| Tick {
-                            value,
-                            text: self.with_unit(&number(value, step, low.abs().max(high.abs()))),
-                        })
-                        .collect()
-                }
+                Scale::Linear => self.stepped(low, high, inner_step(low, high, most)),
             },
         }
     }
@@ -180,8 +188,20 @@ fn widen(low: f64, high: f64) -> (f64, f64) {
 
 const FACTORS: [f64; 4] = [1.0, 2.0, 2.5, 5.0];
 
-/// The range that covers `low..high`, ends on multiples of a round step (1, 2, 2.5 or 5 times a power
-/// of ten) with 2 to `most` ticks (at least 3), and leaves the least of it empty; among equals the one with most
+/// Factors for ranges with few ticks, where 0, 6, 12 wastes less than 0, 10, 20; and what the less
+/// usual ones cost in coverage.
+const RANGE_FACTORS: [(f64, f64); 7] = [
+    (1.0, 0.0),
+    (2.0, 0.0),
+    (5.0, 0.0),
+    (2.5, 0.0),
+    (4.0, 0.08),
+    (3.0, 0.1),
+    (6.0, 0.12),
+];
+
+/// The range that covers `low..high`, ends on multiples of a round step (1, 2, 2.5, 5, less gladly
+/// 4, 3 or 6 times a power of ten) with 2 to `most` ticks (at least 3), and leaves the least of it empty; among equals the one with most
 /// ticks. Returns (low, high, step). The idea of scoring candidates is Talbot, Lin and Hanrahan's (2010).
 pub fn round_range(low: f64, high: f64, most: usize) -> (f64, f64, f64) {
     let most = most.max(3);
@@ -197,7 +217,7 @@ pub fn round_range(low: f64, high: f64, most: usize) -> (f64, f64, f64) {
     let base = (span / most as f64).log10().floor() as i32;
     let mut best: Option<(f64, usize, (f64, f64, f64))> = None;
     for power in base - 1..=base + 3 {
-        for factor in FACTORS {
+        for (factor, cost) in RANGE_FACTORS {
             let step = factor * 10f64.powi(power);
             let first = (low / step + 1e-9).floor();
             let last = (high / step - 1e-9).ceil();
@@ -205,7 +225,7 @@ pub fn round_range(low: f64, high: f64, most: usize) -> (f64, f64, f64) {
             if count < 2 || count > most {
                 continue;
             }
-            let coverage = span / ((last - first) * step);
+            let coverage = span / ((last - first) * step) - cost;
             let better = match &best {
                 None => true,
                 Some((score, ticks, _)) => {
@@ -454,7 +474,8 @@ mod tests {
         assert_eq!(round_range(0.412, 0.88, 6), (0.4, 0.9, 0.1));
         assert_eq!(round_range(0.0, 97.0, 5), (0.0, 100.0, 25.0));
         assert_eq!(round_range(0.7612, 0.8123, 4), (0.76, 0.82, 0.02));
-        assert_eq!(round_range(-3.0, 4.0, 3), (-5.0, 5.0, 5.0));
+        assert_eq!(round_range(-3.0, 4.0, 3), (-4.0, 4.0, 4.0));
+        assert_eq!(round_range(0.0, 10.2, 3), (0.0, 12.0, 6.0));
     }
 
     #[test]
@@ -473,7 +494,7 @@ mod tests {
         );
         assert_eq!(words(&axis, 0.0, 1600.0, 5), ["0", "500", "1000", "1500"]);
         assert_eq!(words(&axis, 0.0, 60_000.0, 4), ["0", "20k", "40k", "60k"]);
-        assert_eq!(words(&axis, 0.0, 5e-5, 3), ["0", "2.5e-5", "5e-5"]);
+        assert_eq!(words(&axis, 0.0, 5e-5, 3), ["0", "2e-5", "4e-5"]);
         let axis = Axis {
             unit: "ms".into(),
             ..Axis::default()
@@ -487,7 +508,7 @@ mod tests {
             scale: Scale::Log,
             ..Axis::default()
         };
-        assert_eq!(axis.round(0.03, 700.0, 5), (0.02, 1000.0));
+        assert_eq!(axis.round(0.03, 700.0, 5), (0.02, 1000.0, None));
         assert_eq!(
             words(&axis, 0.01, 1000.0, 6),
             ["0.01", "0.1", "1", "10", "100", "1000"]

@@ -65,6 +65,15 @@ pub fn draw<B: DrawingBackend>(pen: &mut Pen<'_, B>, area: Area, spec: &Bars) ->
     let high = finite().fold(0.0, f64::max);
     let span = if high > low { high - low } else { 1.0 };
     let place = |value: f64| left + ((value - low) / span * f64::from(width)).round() as i32;
+    // on cells the zero line stands between two of them
+    let shift = if pen.metrics.is_cells() {
+        let cell = pen.letters(1).max(1);
+        let zero = place(0.0) - left;
+        (zero + cell / 2) / cell * cell - zero
+    } else {
+        0
+    };
+    let place = |value: f64| place(value) + shift;
     for (row, (bar, note)) in shown.iter().zip(&notes).enumerate() {
         let y = pen.line_middle(area, row as i32);
         let label = fit(pen, &bar.label, labels);

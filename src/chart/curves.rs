@@ -79,7 +79,7 @@ pub enum Legend {
 /// Lines and everything around them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curves {
-    /// The lines; later ones are drawn over earlier ones, the selected one last.
+    /// The lines; later ones are drawn over earlier ones, then references, then the selected one.
     pub curves: Vec<Curve>,
     /// The x axis.
     pub x: Axis,
@@ -204,27 +204,29 @@ pub fn draw<B: DrawingBackend>(pen: &mut Pen<'_, B>, area: Area, spec: &Curves) 
             }
         })
         .collect();
-    prepared.sort_by_key(|line| (!line.curve.reference, line.curve.selected));
+    prepared.sort_by_key(|line| (line.curve.selected, line.curve.reference));
     let Some((y_low, y_high)) = y_range(spec, &prepared) else {
         return frame::empty(pen, area, &spec.empty);
     };
     let height = frame::plot_height(pen, area);
-    let (y_low, y_high) = spec.y.round(y_low, y_high, frame::y_labels(pen, height));
+    let (y_low, y_high, step) = spec.y.round(y_low, y_high, frame::y_labels(pen, height));
     let names = end_names(pen, area, spec, &prepared);
     let right = names
         .iter()
-        .map(|(_, name)| pen.width(name))
+        .map(|name| pen.width(&name.text))
         .max()
         .map_or(0, |width| width + pen.letters(1));
     let x = Ranged {
         axis: &spec.x,
         low: x_low,
         high: x_high,
+        step: None,
     };
     let y = Ranged {
         axis: &spec.y,
         low: y_low,
         high: y_high,
+        step,
     };
     let plot = frame::draw(pen, area, &x, &y, right, spec.cursor)?;
     let bottom = plot.area.bottom() - 1;
@@ -265,7 +267,11 @@ pub fn draw<B: DrawingBackend>(pen: &mut Pen<'_, B>, area: Area, spec: &Curves) 
     }
     mark_texts(pen, &plot, spec)?;
     outliers(pen, &plot, &prepared)?;
-    legend(pen, area, &plot, spec, &prepared, &names)
+    match spec.legend {
+        Legend::Ends => beside(pen, &plot, area.y, &names),
+        Legend::Corner => corner(pen, &plot, &prepared),
+        Legend::None => Ok(()),
+    }
 }
 
 /// The points inside the window that the scale can show.
@@ -419,95 +425,103 @@ fn outliers<B: DrawingBackend>(
     Ok(())
 }
 
-/// Which text stands at the end of which line: names where the longest fits into a third of the
-/// width, tags where not.
+/// A text beside the plot, at the height of what it names.
+struct EndName {
+    text: String,
+    ink: Ink,
+    value: f64,
+}
+
+/// The texts at the ends of lines and limits: names where the longest fits into a third of the width,
+/// tags where not, nothing where not even those fit.
 fn end_names<B: DrawingBackend>(
     pen: &Pen<'_, B>,
     area: Area,
     spec: &Curves,
     prepared: &[Prepared<'_>],
-) -> Vec<(usize, String)> {
+) -> Vec<EndName> {
     if spec.legend != Legend::Ends {
         return Vec::new();
     }
-    let text = |name: fn(&Curve) -> &str| -> Vec<(usize, String)> {
+    let lines = |name: fn(&Curve) -> &str| -> Vec<EndName> {
         prepared
             .iter()
-            .enumerate()
-            .map(|(place, line)| (place, name(line.curve).to_owned()))
-            .filter(|(_, name)| !name.is_empty())
+            .filter_map(|line| {
+                let last = line.main().iter().rev().find(|point| point.is_finite())?;
+                Some(EndName {
+                    text: name(line.curve).to_owned(),
+                    ink: line.curve.ink(),
+                    value: last.last.clamp(last.min, last.max),
+                })
+            })
+            .filter(|name| !name.text.is_empty())
             .collect()
     };
-    let names = text(|curve| &curve.name);
-    let fits = |names: &[(usize, String)]| {
-        names
-            .iter()
-            .all(|(_, name)| pen.width(name) + pen.letters(1) <= area.width / 3)
-    };
-    if fits(&names) {
-        return names;
+    let fits = |text: &str| pen.width(text) + pen.letters(1) <= area.width / 3;
+    let mut names = lines(|curve| &curve.name);
+    if !names.iter().all(|name| fits(&name.text)) {
+        names = lines(|curve| match curve.tag.as_str() {
+            "" => &curve.name,
+            tag => tag,
+        });
     }
-    let tags = text(|curve| {
-        if curve.tag.is_empty() {
-            &curve.name
-        } else {
-            &curve.tag
-        }
-    });
-    if fits(&tags) { tags } else { Vec::new() }
+    if !names.iter().all(|name| fits(&name.text)) {
+        return Vec::new();
+    }
+    let limits = spec
+        .limits
+        .iter()
+        .filter(|limit| !limit.text.is_empty() && fits(&limit.text))
+        .map(|limit| EndName {
+            text: limit.text.clone(),
+            ink: Ink::Limit,
+            value: limit.y,
+        });
+    limits.chain(names).collect()
 }
 
-/// The names: at the heights where lines end, pushed apart, or stacked in the corner.
-fn legend<B: DrawingBackend>(
+/// Stacks the names in the upper right corner.
+fn corner<B: DrawingBackend>(
     pen: &mut Pen<'_, B>,
-    area: Area,
     plot: &Plot,
-    spec: &Curves,
     prepared: &[Prepared<'_>],
-    names: &[(usize, String)],
+) -> Drawn<B> {
+    for (place, line) in prepared.iter().rev().enumerate() {
+        let y = pen.line_middle(plot.area, place as i32);
+        if y > plot.area.bottom() {
+            break;
+        }
+        let at = (plot.area.right(), y);
+        pen.text(&line.curve.name, at, Align::Right, line.curve.ink())?;
+    }
+    Ok(())
+}
+
+/// Puts names beside the plot at the heights of their lines, pushed apart. With more names than rows
+/// the last drawn ones stay.
+fn beside<B: DrawingBackend>(
+    pen: &mut Pen<'_, B>,
+    plot: &Plot,
+    top: i32,
+    names: &[EndName],
 ) -> Drawn<B> {
     let line = pen.metrics.line_height;
-    if spec.legend == Legend::Corner {
-        for (place, prepared) in prepared.iter().rev().enumerate() {
-            let y = pen.line_middle(plot.area, place as i32);
-            if y > plot.area.bottom() {
-                break;
-            }
-            let (name, ink) = (&prepared.curve.name, prepared.curve.ink());
-            pen.text(name, (plot.area.right(), y), Align::Right, ink)?;
-        }
-        return Ok(());
-    }
-    let top = area.y;
-    let room = pen.lines(plot.area.bottom() - top).max(1);
-    let mut wanted: Vec<(i32, usize, &String)> = names
+    let rows = pen.lines(plot.area.bottom() - top).max(1);
+    let excess = names.len().saturating_sub(rows as usize);
+    let mut placed: Vec<&EndName> = names[excess..].iter().collect();
+    placed.sort_by(|a, b| b.value.total_cmp(&a.value));
+    let wanted: Vec<i32> = placed
         .iter()
-        .filter_map(|(place, name)| {
-            let last = prepared[*place]
-                .main()
-                .iter()
-                .rev()
-                .find(|p| p.is_finite())?;
-            let y = plot.y.place((last.min + last.max) / 2.0);
-            Some((((y - top) / line).clamp(0, room - 1), *place, name))
-        })
+        .map(|name| ((plot.y.place(name.value) - top) / line).clamp(0, rows - 1))
         .collect();
-    // with more names than lines the selected and the last drawn ones keep theirs
-    let excess = wanted.len().saturating_sub(room as usize);
-    wanted.sort_by_key(|(_, place, _)| *place);
-    wanted.drain(..excess);
-    wanted.sort_by_key(|(row, place, _)| (*row, std::cmp::Reverse(*place)));
-    let rows: Vec<i32> = wanted.iter().map(|(row, _, _)| *row).collect();
-    for ((_, place, name), row) in wanted.iter().zip(apart(&rows, room)) {
-        let x = plot.area.right() + pen.letters(1);
-        let y = pen.line_middle(
-            Area {
-                y: top,
-                ..plot.area
-            },
-            row,
-        );
-        pen.text(name, (x, y), Align::Left, prepared[*place].curve.ink())?;
+    let x = plot.area.right() + pen.letters(1);
+    let column = Area {
+        y: top,
+        ..plot.area
+    };
+    for (name, row) in placed.iter().zip(apart(&wanted, rows)) {
+        let y = pen.line_middle(column, row);
+        pen.text(&name.text, (x, y), Align::Left, name.ink)?;
     }
     Ok(())
 }

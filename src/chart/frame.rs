@@ -67,13 +67,15 @@ pub struct Ranged<'a> {
     pub low: f64,
     /// Greatest value shown.
     pub high: f64,
+    /// The step between ticks; none lets the axis choose.
+    pub step: Option<f64>,
 }
 
 /// How many labels fit on a y axis of `height` points.
 pub fn y_labels<B: DrawingBackend>(pen: &Pen<'_, B>, height: i32) -> usize {
     let lines = pen.lines(height).max(1) as usize;
     if pen.metrics.is_cells() {
-        lines.div_ceil(2).clamp(3, 9)
+        lines.div_ceil(2).clamp(lines.clamp(3, 4), 9)
     } else {
         (lines / 2).clamp(3, 9)
     }
@@ -105,7 +107,10 @@ pub fn draw<B: DrawingBackend>(
     let cells = pen.metrics.is_cells();
     let line = pen.metrics.line_height;
     let height = plot_height(pen, area);
-    let ticks = y.axis.ticks(y.low, y.high, y_labels(pen, height));
+    let ticks = match y.step {
+        Some(step) => y.axis.stepped(y.low, y.high, step),
+        None => y.axis.ticks(y.low, y.high, y_labels(pen, height)),
+    };
     let wide = ticks
         .iter()
         .map(|tick| pen.width(&tick.text))
@@ -198,13 +203,14 @@ fn x_labels<B: DrawingBackend>(
     cursor: Option<f64>,
 ) -> Drawn<B> {
     let named = matches!(x.axis.kind, Kind::Names(_));
-    let room = pen.letters(if named { 2 } else { 9 }).max(1);
+    let (room, space) = if named { (2, 1) } else { (5, 3) };
+    let room = pen.letters(room).max(1);
     let mut most = (plot.area.width / room).max(2) as usize;
     let mut ticks = x.axis.ticks(x.low, x.high, most);
     // names and times are wider than numbers: thin them out until they fit side by side
     while most > 2 {
         let widest = ticks.iter().map(|tick| pen.width(&tick.text)).max();
-        let needed = (widest.unwrap_or(0) + pen.letters(1)) * ticks.len() as i32;
+        let needed = (widest.unwrap_or(0) + pen.letters(space)) * ticks.len() as i32;
         if needed <= plot.area.width + pen.letters(2) {
             break;
         }

@@ -210,31 +210,65 @@ fn words<B: DrawingBackend>(
     if let (true, Some(last)) = (numbers && !spec.unit.is_empty(), labels.last_mut()) {
         last.1 = format!("{} {}", last.1, spec.unit);
     }
-    let mut taken: Vec<(i32, i32)> = Vec::new();
-    // the last label carries the unit: it is placed first
-    let order = labels
-        .len()
-        .checked_sub(1)
-        .into_iter()
-        .chain(0..labels.len());
-    for place in order {
-        let (at, text) = &labels[place];
-        let width = pen.width(text);
-        let end = area.right().max(slots.end());
-        let mut left = at - width / 2;
-        if numbers && place + 1 == labels.len() {
-            left = at - width + pen.letters(1);
-        }
-        let left = left.min(end - width).max(area.x);
-        let space = pen.letters(1);
-        if taken
-            .iter()
-            .any(|(from, to)| left < to + space && *from < left + width + space)
-        {
-            continue;
-        }
-        taken.push((left, left + width));
-        pen.text(text, (left, y), Align::Left, Ink::Muted)?;
+    let end = area.right().max(slots.end());
+    let spans: Vec<(i32, i32)> = labels
+        .iter()
+        .enumerate()
+        .map(|(place, (at, text))| {
+            let width = pen.width(text);
+            let left = if numbers && place + 1 == labels.len() {
+                at - width + pen.letters(1)
+            } else {
+                at - width / 2
+            };
+            let left = left.min(end - width).max(area.x);
+            (left, left + width)
+        })
+        .collect();
+    for place in thinned(&spans, pen.letters(1), numbers) {
+        let (left, _) = spans[place];
+        pen.text(&labels[place].1, (left, y), Align::Left, Ink::Muted)?;
     }
     Ok(())
+}
+
+/// Every n-th of the labels, n as small as it can be without two of them touching; `keep_last` puts
+/// the last one, which carries the unit, before its neighbour.
+fn thinned(spans: &[(i32, i32)], space: i32, keep_last: bool) -> Vec<usize> {
+    let apart = |places: &[usize]| {
+        places
+            .windows(2)
+            .all(|pair| spans[pair[0]].1 + space <= spans[pair[1]].0)
+    };
+    let last = spans.len().saturating_sub(1);
+    for every in 1..=spans.len() {
+        let mut places: Vec<usize> = (0..spans.len()).step_by(every).collect();
+        if keep_last && places.last() != Some(&last) {
+            while places
+                .last()
+                .is_some_and(|place| spans[*place].1 + space > spans[last].0)
+            {
+                places.pop();
+            }
+            places.push(last);
+        }
+        if apart(&places) {
+            return places;
+        }
+    }
+    Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_thin_out_evenly_and_keep_the_last() {
+        let spans: Vec<(i32, i32)> = (0..7).map(|place| (place * 3, place * 3 + 2)).collect();
+        assert_eq!(thinned(&spans, 1, true), vec![0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(thinned(&spans, 2, true), vec![0, 2, 4, 6]);
+        assert_eq!(thinned(&spans, 5, true), vec![0, 3, 6]);
+        assert_eq!(thinned(&[(0, 4), (1, 5)], 1, true), vec![1]);
+    }
 }

@@ -55,17 +55,19 @@ pub fn draw<B: DrawingBackend>(pen: &mut Pen<'_, B>, area: Area, spec: &Scatter)
         return frame::empty(pen, area, "no points yet");
     };
     let labels = frame::y_labels(pen, frame::plot_height(pen, area));
-    let (y_low, y_high) = spec.y.round(y.low, y.high, labels);
-    let (x_low, x_high) = spec.x.round(x.low, x.high, 6);
+    let (y_low, y_high, y_step) = spec.y.round(y.low, y.high, labels);
+    let (x_low, x_high, _) = spec.x.round(x.low, x.high, 6);
     let x = Ranged {
         axis: &spec.x,
         low: x_low,
         high: x_high,
+        step: None,
     };
     let y = Ranged {
         axis: &spec.y,
         low: y_low,
         high: y_high,
+        step: y_step,
     };
     let right = if pen.metrics.is_cells() {
         0

@@ -287,7 +287,7 @@ mod tests {
         values.push(1e6);
         values.push(-1e6);
         let shown = extent(&mut values.clone(), true).unwrap();
-        assert_eq!((shown.low, shown.high), (0.5, 0.699));
+        assert_eq!((shown.low, shown.high), (0.5, 0.5 + 199.0 * 1e-3));
         let whole = extent(&mut values, false).unwrap();
         assert_eq!((whole.low, whole.high), (-1e6, 1e6));
         assert_eq!(extent(&mut vec![f64::NAN], true), None);

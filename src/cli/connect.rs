@@ -13,7 +13,9 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(global: &Global) -> Self {
-        Self { global: global.clone() }
+        Self {
+            global: global.clone(),
+        }
     }
 
     /// The workspace named by `--workspace`, or the nearest one upwards, or this folder.
@@ -49,9 +51,16 @@ impl Connection {
     /// A daemon that answers; started when none runs here and `start`.
     pub(crate) fn client(&self, start: bool) -> Result<Client> {
         if let Some(url) = &self.global.server {
-            return Ok(Client { address: Address::Url(url.clone(), self.global.token.clone()), user: user() });
+            return Ok(Client {
+                address: Address::Url(url.clone(), self.global.token.clone()),
+                user: user(),
+            });
         }
-        let workspace = if start { self.configured()? } else { self.workspace()? };
+        let workspace = if start {
+            self.configured()?
+        } else {
+            self.workspace()?
+        };
         if start {
             // What the daemon would refuse is said here, with every line of it.
             crate::service::configuration::load(&workspace)?;
@@ -77,8 +86,13 @@ impl Connection {
 pub(crate) fn snapshot(client: &Client, topic: &Topic) -> Result<Snapshot> {
     for update in client.snapshots(std::slice::from_ref(topic))? {
         match update {
-            Update::Snapshot { topic: of, snapshot } if of == *topic => return Ok(snapshot),
-            Update::Refused { failure, .. } => return Err(Error::new(failure.kind, failure.message).into()),
+            Update::Snapshot {
+                topic: of,
+                snapshot,
+            } if of == *topic => return Ok(snapshot),
+            Update::Refused { failure, .. } => {
+                return Err(Error::new(failure.kind, failure.message).into());
+            }
             _ => {}
         }
     }
@@ -87,22 +101,28 @@ pub(crate) fn snapshot(client: &Client, topic: &Topic) -> Result<Snapshot> {
 
 /// An answer of another kind than was asked for: two versions that do not fit.
 pub(crate) fn unexpected() -> Failure {
-    Error::internal("the daemon answered something else than was asked: restart it with `trainyard down`").into()
+    Error::internal(
+        "the daemon answered something else than was asked: restart it with `trainyard down`",
+    )
+    .into()
 }
 
 /// Who asks: the login name.
 pub(crate) fn user() -> String {
-    ["TRAINYARD_USER", "USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty())).unwrap_or_else(|| {
-        let id = rustix::process::getuid().as_raw();
-        std::fs::read_to_string("/etc/passwd")
-            .ok()
-            .and_then(|text| {
-                text.lines().find_map(|line| {
-                    let mut fields = line.split(':');
-                    let name = fields.next()?;
-                    (fields.nth(1)?.parse::<u32>().ok()? == id).then(|| name.to_owned())
+    ["TRAINYARD_USER", "USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
+        .unwrap_or_else(|| {
+            let id = rustix::process::getuid().as_raw();
+            std::fs::read_to_string("/etc/passwd")
+                .ok()
+                .and_then(|text| {
+                    text.lines().find_map(|line| {
+                        let mut fields = line.split(':');
+                        let name = fields.next()?;
+                        (fields.nth(1)?.parse::<u32>().ok()? == id).then(|| name.to_owned())
+                    })
                 })
-            })
-            .unwrap_or_else(|| format!("uid {id}"))
-    })
+                .unwrap_or_else(|| format!("uid {id}"))
+        })
 }

@@ -30,8 +30,16 @@ pub(crate) fn up(args: &UpArgs, connection: &Connection, output: &Output) -> Res
     crate::service::configuration::load(&workspace)?;
     if let Ok(client) = Client::connect(&workspace, super::connect::user(), false) {
         let overview = overview(&client)?;
-        if args.listen.as_ref().is_some_and(|listen| *listen != overview.http) {
-            return Err(Error::conflict(format!("the daemon runs already, on {}: `trainyard down` stops it", overview.http)).into());
+        if args
+            .listen
+            .as_ref()
+            .is_some_and(|listen| *listen != overview.http)
+        {
+            return Err(Error::conflict(format!(
+                "the daemon runs already, on {}: `trainyard down` stops it",
+                overview.http
+            ))
+            .into());
         }
         return say(&client, &overview, output);
     }
@@ -58,10 +66,12 @@ pub(crate) fn down(connection: &Connection, output: &Output) -> Result<Exit> {
 }
 
 pub(crate) fn status(connection: &Connection, output: &Output) -> Result<Exit> {
-    let client = connection.client(false).map_err(|failure| match failure.error.kind {
-        ErrorKind::Unavailable => Failure::unreachable(failure.error),
-        _ => failure,
-    })?;
+    let client = connection
+        .client(false)
+        .map_err(|failure| match failure.error.kind {
+            ErrorKind::Unavailable => Failure::unreachable(failure.error),
+            _ => failure,
+        })?;
     let overview = overview(&client)?;
     say(&client, &overview, output)
 }
@@ -75,11 +85,24 @@ fn overview(client: &Client) -> Result<Overview> {
 
 fn deployments(client: &Client) -> Result<Vec<Deployment>> {
     let mut found: Vec<Deployment> = Vec::new();
-    let Snapshot::Live(Some(first)) = snapshot(client, &Topic::Live { deployment: None, window_s: 60 })? else {
+    let Snapshot::Live(Some(first)) = snapshot(
+        client,
+        &Topic::Live {
+            deployment: None,
+            window_s: 60,
+        },
+    )?
+    else {
         return Ok(found);
     };
     for name in first.deployments {
-        if let Snapshot::Live(Some(page)) = snapshot(client, &Topic::Live { deployment: Some(name), window_s: 60 })? {
+        if let Snapshot::Live(Some(page)) = snapshot(
+            client,
+            &Topic::Live {
+                deployment: Some(name),
+                window_s: 60,
+            },
+        )? {
             found.push(page.deployment);
         }
     }
@@ -107,14 +130,30 @@ fn say(client: &Client, overview: &Overview, output: &Output) -> Result<Exit> {
         Address::Socket(path) => path.display().to_string(),
         Address::Url(url, _) => url.clone(),
     };
-    output.line(format!("{} {} up {}, pid {pid}", overview.workspace, overview.version, age(uptime)));
+    output.line(format!(
+        "{} {} up {}, pid {pid}",
+        overview.workspace,
+        overview.version,
+        age(uptime)
+    ));
     output.line(format!("  http      http://{}", overview.http));
     output.line(format!("  socket    {place}"));
-    output.line(format!("  jobs      {} running, {} waiting", overview.running, overview.waiting));
+    output.line(format!(
+        "  jobs      {} running, {} waiting",
+        overview.running, overview.waiting
+    ));
     for deployment in deployments {
-        let version = deployment.version.map_or_else(|| "nothing yet".to_owned(), |version| version.to_string());
-        let reason = deployment.reason.map(|reason| format!("  ({reason})")).unwrap_or_default();
-        output.line(format!("  serving   {} answers with {} {version}{reason}", deployment.name, deployment.model));
+        let version = deployment
+            .version
+            .map_or_else(|| "nothing yet".to_owned(), |version| version.to_string());
+        let reason = deployment
+            .reason
+            .map(|reason| format!("  ({reason})"))
+            .unwrap_or_default();
+        output.line(format!(
+            "  serving   {} answers with {} {version}{reason}",
+            deployment.name, deployment.model
+        ));
     }
     Ok(Exit::Done)
 }

@@ -21,14 +21,24 @@ pub(crate) struct DashboardArgs {
 /// Opens the dashboard; asks before it makes a workspace in a folder without one.
 pub(crate) fn run(connection: &Connection, args: &DashboardArgs) -> Result<Exit> {
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        return Err(Error::invalid("the dashboard needs a terminal; `trainyard --help` lists the commands that do not").into());
+        return Err(Error::invalid(
+            "the dashboard needs a terminal; `trainyard --help` lists the commands that do not",
+        )
+        .into());
     }
     let workspace = connection.workspace()?;
     if !connection.remote() && !workspace.config().is_file() && !ask_to_make(&workspace)? {
         return Ok(Exit::Done);
     }
     let client = connection.client(true)?;
-    let config = if connection.remote() { crate::config::Config { mouse: true, ..Default::default() } } else { crate::service::configuration::load(&workspace)? };
+    let config = if connection.remote() {
+        crate::config::Config {
+            mouse: true,
+            ..Default::default()
+        }
+    } else {
+        crate::service::configuration::load(&workspace)?
+    };
     crate::tui::run(crate::tui::Options {
         client,
         read_only: args.read_only,
@@ -37,7 +47,13 @@ pub(crate) fn run(connection: &Connection, args: &DashboardArgs) -> Result<Exit>
         theme: config.theme,
         keys: config.keys,
         state_file: (!connection.remote()).then(|| workspace.state().join("dashboard.json")),
-        workspace: config.name.clone().unwrap_or_else(|| workspace.root().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()),
+        workspace: config.name.clone().unwrap_or_else(|| {
+            workspace
+                .root()
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default()
+        }),
         no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
         export_folder: workspace.root().to_owned(),
         report_file: (!connection.remote()).then(|| workspace.logs().join("panic.txt")),
@@ -47,12 +63,19 @@ pub(crate) fn run(connection: &Connection, args: &DashboardArgs) -> Result<Exit>
 
 fn ask_to_make(workspace: &Workspace) -> Result<bool> {
     let mut stderr = std::io::stderr().lock();
-    write!(stderr, "{} has no {CONFIG_FILE}, nor has a folder above it. Make one here? [y/N] ", workspace.root().display())?;
+    write!(
+        stderr,
+        "{} has no {CONFIG_FILE}, nor has a folder above it. Make one here? [y/N] ",
+        workspace.root().display()
+    )?;
     stderr.flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
     if !matches!(answer.trim(), "y" | "Y" | "yes") {
-        writeln!(stderr, "Nothing was made. `trainyard demo --dir DIR` makes an example workspace.")?;
+        writeln!(
+            stderr,
+            "Nothing was made. `trainyard demo --dir DIR` makes an example workspace."
+        )?;
         return Ok(false);
     }
     super::init::write_template(workspace.root())?;

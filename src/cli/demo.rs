@@ -26,10 +26,18 @@ pub(crate) struct DemoArgs {
     headless: bool,
 }
 
-pub(crate) fn run(args: &DemoArgs, dashboard: &DashboardArgs, global: &Global, output: &Output) -> Result<Exit> {
+pub(crate) fn run(
+    args: &DemoArgs,
+    dashboard: &DashboardArgs,
+    global: &Global,
+    output: &Output,
+) -> Result<Exit> {
     let dir = std::path::absolute(&args.dir)?;
     let marker = dir.join(".trainyard/demo.json");
-    let global = Global { workspace: Some(dir.clone()), ..global.clone() };
+    let global = Global {
+        workspace: Some(dir.clone()),
+        ..global.clone()
+    };
     let connection = Connection::new(&global);
     if dir.join(CONFIG_FILE).is_file() {
         if !marker.is_file() {
@@ -39,14 +47,19 @@ pub(crate) fn run(args: &DemoArgs, dashboard: &DashboardArgs, global: &Global, o
             ))
             .into());
         }
-        output.progress_done(format!("the demo was made in {} before; opening it", dir.display()));
+        output.progress_done(format!(
+            "the demo was made in {} before; opening it",
+            dir.display()
+        ));
     } else {
         // January and February are there; the other months arrive as the story goes.
         init::write_flights(&dir, 2)?;
         let workspace = Workspace::at(&dir)?;
         let client = connection.client(true)?;
         story::live_through(&workspace, &client, output)?;
-        std::fs::write(&marker, b"{}\n").map_err(|error| Error::from(error).context(format!("writing `{}`", marker.display())))?;
+        std::fs::write(&marker, b"{}\n").map_err(|error| {
+            Error::from(error).context(format!("writing `{}`", marker.display()))
+        })?;
     }
     if args.headless {
         let summary = summary::gather(&connection)?;

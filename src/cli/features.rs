@@ -48,10 +48,16 @@ pub(crate) enum FeaturesCommand {
     },
 }
 
-pub(crate) fn run(command: &FeaturesCommand, connection: &Connection, output: &Output) -> Result<Exit> {
+pub(crate) fn run(
+    command: &FeaturesCommand,
+    connection: &Connection,
+    output: &Output,
+) -> Result<Exit> {
     match command {
         FeaturesCommand::List => {
-            let Snapshot::Features(page) = connection.snapshot(&Topic::Features)? else { return Err(unexpected()) };
+            let Snapshot::Features(page) = connection.snapshot(&Topic::Features)? else {
+                return Err(unexpected());
+            };
             if output.json {
                 output.document(&page)?;
                 return Ok(Exit::Done);
@@ -60,18 +66,39 @@ pub(crate) fn run(command: &FeaturesCommand, connection: &Connection, output: &O
                 .rows
                 .iter()
                 .map(|row| {
-                    let nulls = row.null_share.map_or_else(|| "-".to_owned(), |share| format!("{:.1}%", share * 100.0));
-                    vec![row.view.clone(), row.feature.clone(), format!("{:?}", row.freshness).to_lowercase(), row.age_ms.map_or_else(|| "-".to_owned(), age), nulls, row.used_by.len().to_string()]
+                    let nulls = row
+                        .null_share
+                        .map_or_else(|| "-".to_owned(), |share| format!("{:.1}%", share * 100.0));
+                    vec![
+                        row.view.clone(),
+                        row.feature.clone(),
+                        format!("{:?}", row.freshness).to_lowercase(),
+                        row.age_ms.map_or_else(|| "-".to_owned(), age),
+                        nulls,
+                        row.used_by.len().to_string(),
+                    ]
                 })
                 .collect();
             output.table(&["view", "feature", "fresh", "age", "null", "used"], &rows);
-            output.line(format!("{} features, {} views, {} late, {} drifting", page.rows.len(), page.views, page.late, page.drifting));
+            output.line(format!(
+                "{} features, {} views, {} late, {} drifting",
+                page.rows.len(),
+                page.views,
+                page.late,
+                page.drifting
+            ));
             Ok(Exit::Done)
         }
         FeaturesCommand::Materialize { views, to } => {
             let client = connection.client(true)?;
             let as_of = to.as_deref().map(instant).transpose()?;
-            let Reply::Jobs(jobs) = client.command(&Command::Materialize { views: views.clone(), as_of })? else { return Err(unexpected()) };
+            let Reply::Jobs(jobs) = client.command(&Command::Materialize {
+                views: views.clone(),
+                as_of,
+            })?
+            else {
+                return Err(unexpected());
+            };
             let mut exit = Exit::Done;
             let mut results = Vec::new();
             for id in jobs {
@@ -91,10 +118,18 @@ pub(crate) fn run(command: &FeaturesCommand, connection: &Connection, output: &O
         FeaturesCommand::Get { features, entity } => {
             let mut entities: BTreeMap<String, Vec<serde_json::Value>> = BTreeMap::new();
             for (key, value) in entity {
-                let value = value.parse::<i64>().map_or_else(|_| value.clone().into(), serde_json::Value::from);
+                let value = value
+                    .parse::<i64>()
+                    .map_or_else(|_| value.clone().into(), serde_json::Value::from);
                 entities.entry(key.clone()).or_default().push(value);
             }
-            let Reply::Features(rows) = connection.command(&Command::OnlineFeatures { features: features.clone(), entities })? else { return Err(unexpected()) };
+            let Reply::Features(rows) = connection.command(&Command::OnlineFeatures {
+                features: features.clone(),
+                entities,
+            })?
+            else {
+                return Err(unexpected());
+            };
             if output.json {
                 output.document(&rows)?;
                 return Ok(Exit::Done);
@@ -104,7 +139,12 @@ pub(crate) fn run(command: &FeaturesCommand, connection: &Connection, output: &O
             }
             Ok(Exit::Done)
         }
-        FeaturesCommand::Join { pipeline, from, to, out } => {
+        FeaturesCommand::Join {
+            pipeline,
+            from,
+            to,
+            out,
+        } => {
             let client = connection.client(true)?;
             let command = Command::JoinFeatures {
                 pipeline: pipeline.clone(),
@@ -112,10 +152,16 @@ pub(crate) fn run(command: &FeaturesCommand, connection: &Connection, output: &O
                 to: to.as_deref().map(instant).transpose()?,
                 output: std::path::absolute(out)?.to_string_lossy().into_owned(),
             };
-            let Reply::Jobs(jobs) = client.command(&command)? else { return Err(unexpected()) };
-            let Some(id) = jobs.first() else { return Err(unexpected()) };
+            let Reply::Jobs(jobs) = client.command(&command)? else {
+                return Err(unexpected());
+            };
+            let Some(id) = jobs.first() else {
+                return Err(unexpected());
+            };
             let (job, result) = wait::until_ended(&client, *id, output)?;
-            let Some(JobResult::Features { path, rows }) = &result else { return Ok(wait::exit(&job, output)) };
+            let Some(JobResult::Features { path, rows }) = &result else {
+                return Ok(wait::exit(&job, output));
+            };
             if output.json {
                 output.document(&result)?;
             }

@@ -31,8 +31,13 @@ macro_rules! files {
 }
 
 /// What the flights example ships besides the months.
-pub(crate) static FLIGHTS_TABLES: [ExampleFile; 5] =
-    files!["weather.parquet", "planes.parquet", "airports.parquet", "airlines.parquet", "README.md"];
+pub(crate) static FLIGHTS_TABLES: [ExampleFile; 5] = files![
+    "weather.parquet",
+    "planes.parquet",
+    "airports.parquet",
+    "airlines.parquet",
+    "README.md"
+];
 
 /// The months, January first.
 pub(crate) static FLIGHTS_MONTHS: [ExampleFile; 12] = files![
@@ -88,19 +93,27 @@ pub(crate) fn write_flights(dir: &Path, months: usize) -> Result<()> {
 pub(crate) fn deliver(folder: &Path, file: &ExampleFile) -> crate::domain::Result<()> {
     let part = folder.join(format!("{}.part", file.name));
     let mut out = std::fs::File::create(&part)?;
-    out.write_all(file.bytes).map_err(|error| Error::from(error).context(format!("writing `{}`", part.display())))?;
+    out.write_all(file.bytes)
+        .map_err(|error| Error::from(error).context(format!("writing `{}`", part.display())))?;
     out.sync_all()?;
     Ok(std::fs::rename(&part, folder.join(file.name))?)
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> crate::domain::Result<()> {
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| {
-        if error.kind() == std::io::ErrorKind::AlreadyExists {
-            Error::already_exists(format!("`{}` is there already; it is not written over", path.display()))
-        } else {
-            Error::from(error).context(format!("writing `{}`", path.display()))
-        }
-    })?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(|error| {
+            if error.kind() == std::io::ErrorKind::AlreadyExists {
+                Error::already_exists(format!(
+                    "`{}` is there already; it is not written over",
+                    path.display()
+                ))
+            } else {
+                Error::from(error).context(format!("writing `{}`", path.display()))
+            }
+        })?;
     file.write_all(bytes)?;
     Ok(file.sync_all()?)
 }

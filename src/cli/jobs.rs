@@ -41,7 +41,9 @@ pub(crate) enum JobsCommand {
 pub(crate) fn run(command: &JobsCommand, connection: &Connection, output: &Output) -> Result<Exit> {
     match command {
         JobsCommand::List => {
-            let Snapshot::Jobs(page) = connection.snapshot(&Topic::Jobs)? else { return Err(unexpected()) };
+            let Snapshot::Jobs(page) = connection.snapshot(&Topic::Jobs)? else {
+                return Err(unexpected());
+            };
             list(&page, output)
         }
         JobsCommand::Show { id } => {
@@ -50,7 +52,14 @@ pub(crate) fn run(command: &JobsCommand, connection: &Connection, output: &Outpu
                 output.document(&serde_json::json!({ "job": job, "result": result }))?;
                 return Ok(Exit::Done);
             }
-            output.line(format!("{} {}  {}  attempt {} of {}", job.id, job.title, job.state.as_str(), job.attempt, job.max_attempts));
+            output.line(format!(
+                "{} {}  {}  attempt {} of {}",
+                job.id,
+                job.title,
+                job.state.as_str(),
+                job.attempt,
+                job.max_attempts
+            ));
             output.line(format!("  because   {}", job.cause));
             if let Some(error) = &job.error {
                 output.line(format!("  error     {error}"));
@@ -61,8 +70,18 @@ pub(crate) fn run(command: &JobsCommand, connection: &Connection, output: &Outpu
             Ok(Exit::Done)
         }
         JobsCommand::Logs { id, follow } => logs(connection, JobId(*id), *follow, output),
-        JobsCommand::Cancel { id } => done(connection, &Command::CancelJob { job: JobId(*id) }, output, "asked to stop"),
-        JobsCommand::Retry { id } => done(connection, &Command::RetryJob { job: JobId(*id) }, output, "queued again"),
+        JobsCommand::Cancel { id } => done(
+            connection,
+            &Command::CancelJob { job: JobId(*id) },
+            output,
+            "asked to stop",
+        ),
+        JobsCommand::Retry { id } => done(
+            connection,
+            &Command::RetryJob { job: JobId(*id) },
+            output,
+            "queued again",
+        ),
     }
 }
 
@@ -86,20 +105,40 @@ fn list(page: &JobsPage, output: &Output) -> Result<Exit> {
         .iter()
         .map(|row| {
             let job = &row.job;
-            let progress = job.progress.filter(|_| !job.state.is_ended()).map_or_else(|| "-".to_owned(), |share| format!("{:.0}%", share * 100.0));
+            let progress = job
+                .progress
+                .filter(|_| !job.state.is_ended())
+                .map_or_else(|| "-".to_owned(), |share| format!("{:.0}%", share * 100.0));
             let since = job.ended.or(job.started).unwrap_or(job.created);
-            let detail = job.error.clone().or_else(|| job.doing.clone().filter(|_| !job.state.is_ended())).unwrap_or_default();
-            vec![job.id.to_string(), job.title.clone(), job.state.as_str().to_owned(), progress, age(now - since.0), detail]
+            let detail = job
+                .error
+                .clone()
+                .or_else(|| job.doing.clone().filter(|_| !job.state.is_ended()))
+                .unwrap_or_default();
+            vec![
+                job.id.to_string(),
+                job.title.clone(),
+                job.state.as_str().to_owned(),
+                progress,
+                age(now - since.0),
+                detail,
+            ]
         })
         .collect();
     output.table(&["id", "what", "state", "done", "age", ""], &rows);
-    output.line(format!("{} running, {} waiting", page.running, page.waiting));
+    output.line(format!(
+        "{} running, {} waiting",
+        page.running, page.waiting
+    ));
     Ok(Exit::Done)
 }
 
 fn logs(connection: &Connection, job: JobId, follow: bool, output: &Output) -> Result<Exit> {
     let client = connection.client(true)?;
-    let topic = Topic::JobLog { job, lines: if follow { 1_000 } else { 100_000 } };
+    let topic = Topic::JobLog {
+        job,
+        lines: if follow { 1_000 } else { 100_000 },
+    };
     let mut shown = 0;
     let mut print = |log: &JobLog| {
         let first = log.total - log.lines.len() as u64;
@@ -111,7 +150,9 @@ fn logs(connection: &Connection, job: JobId, follow: bool, output: &Output) -> R
         shown = log.total;
     };
     if !follow {
-        let Snapshot::JobLog(log) = super::connect::snapshot(&client, &topic)? else { return Err(unexpected()) };
+        let Snapshot::JobLog(log) = super::connect::snapshot(&client, &topic)? else {
+            return Err(unexpected());
+        };
         if output.json {
             output.document(&log)?;
         }
@@ -121,13 +162,20 @@ fn logs(connection: &Connection, job: JobId, follow: bool, output: &Output) -> R
     let mut stream = client.events(&[topic])?;
     while let Some(update) = stream.next_update()? {
         match update {
-            Update::Snapshot { snapshot: Snapshot::JobLog(log), .. } => print(&log),
-            Update::Refused { failure, .. } => return Err(crate::domain::Error::new(failure.kind, failure.message).into()),
+            Update::Snapshot {
+                snapshot: Snapshot::JobLog(log),
+                ..
+            } => print(&log),
+            Update::Refused { failure, .. } => {
+                return Err(crate::domain::Error::new(failure.kind, failure.message).into());
+            }
             _ => {}
         }
         let (now, _) = wait::job(&client, job)?;
         if now.state.is_ended() {
-            if let Snapshot::JobLog(log) = super::connect::snapshot(&client, &Topic::JobLog { job, lines: 1_000 })? {
+            if let Snapshot::JobLog(log) =
+                super::connect::snapshot(&client, &Topic::JobLog { job, lines: 1_000 })?
+            {
                 print(&log);
             }
             return Ok(wait::exit(&now, output));

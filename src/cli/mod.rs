@@ -1,7 +1,6 @@
 //! The command line: one file per group of subcommands; parses, asks the daemon, prints, exit code.
 //! Holds no rule: what a subcommand does is a service method behind the API, or a pure function.
 
-mod monitor;
 mod connect;
 mod daemon;
 mod dashboard;
@@ -12,6 +11,7 @@ mod features;
 mod init;
 mod jobs;
 mod models;
+mod monitor;
 mod output;
 mod predict;
 mod run;
@@ -31,7 +31,12 @@ use std::process::ExitCode;
 ///
 /// Without a command: the dashboard. It starts the workspace's daemon when none runs, and leaves it running.
 #[derive(Parser, Debug)]
-#[command(name = "trainyard", version, disable_version_flag = true, max_term_width = 100)]
+#[command(
+    name = "trainyard",
+    version,
+    disable_version_flag = true,
+    max_term_width = 100
+)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -54,7 +59,13 @@ struct Global {
     #[arg(long, global = true, value_name = "URL", env = "TRAINYARD_SERVER")]
     server: Option<String>,
     /// Token for --server
-    #[arg(long, global = true, env = "TRAINYARD_TOKEN", hide = true, hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "TRAINYARD_TOKEN",
+        hide = true,
+        hide_env_values = true
+    )]
     token: Option<String>,
     /// One JSON document on stdout
     #[arg(long, global = true)]
@@ -150,8 +161,14 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let code = match error.kind {
-            ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::AlreadyExists | ErrorKind::Denied => 2,
-            ErrorKind::Conflict | ErrorKind::Cancelled | ErrorKind::Unavailable | ErrorKind::Internal => 1,
+            ErrorKind::Invalid
+            | ErrorKind::NotFound
+            | ErrorKind::AlreadyExists
+            | ErrorKind::Denied => 2,
+            ErrorKind::Conflict
+            | ErrorKind::Cancelled
+            | ErrorKind::Unavailable
+            | ErrorKind::Internal => 1,
         };
         Self { code, error }
     }
@@ -228,5 +245,9 @@ fn run(cli: Cli, output: &Output) -> Result<Exit> {
 }
 
 fn worker(dir: &std::path::Path) -> Exit {
-    if crate::worker::run(dir) == ExitCode::SUCCESS { Exit::Done } else { Exit::Failed }
+    if crate::worker::run(dir) == ExitCode::SUCCESS {
+        Exit::Done
+    } else {
+        Exit::Failed
+    }
 }

@@ -53,44 +53,98 @@ pub(crate) enum ModelsCommand {
     },
 }
 
-pub(crate) fn run(command: &ModelsCommand, connection: &Connection, output: &Output) -> Result<Exit> {
+pub(crate) fn run(
+    command: &ModelsCommand,
+    connection: &Connection,
+    output: &Output,
+) -> Result<Exit> {
     match command {
         ModelsCommand::List => {
-            let Snapshot::Models(models) = connection.snapshot(&Topic::Models)? else { return Err(unexpected()) };
+            let Snapshot::Models(models) = connection.snapshot(&Topic::Models)? else {
+                return Err(unexpected());
+            };
             if output.json {
                 output.document(&models)?;
             }
-            let version = |version: Option<Version>| version.map_or_else(|| "-".to_owned(), |version| version.to_string());
+            let version = |version: Option<Version>| {
+                version.map_or_else(|| "-".to_owned(), |version| version.to_string())
+            };
             let rows: Vec<_> = models
                 .iter()
-                .map(|model| vec![model.name.to_string(), version(model.champion), version(model.latest), if model.serving { "serving".into() } else { String::new() }])
+                .map(|model| {
+                    vec![
+                        model.name.to_string(),
+                        version(model.champion),
+                        version(model.latest),
+                        if model.serving {
+                            "serving".into()
+                        } else {
+                            String::new()
+                        },
+                    ]
+                })
                 .collect();
             output.table(&["model", "champion", "newest", ""], &rows);
             Ok(Exit::Done)
         }
         ModelsCommand::Show { name } => {
-            let Snapshot::Model(page) = connection.snapshot(&Topic::Model { model: ModelName(name.clone()) })? else { return Err(unexpected()) };
+            let Snapshot::Model(page) = connection.snapshot(&Topic::Model {
+                model: ModelName(name.clone()),
+            })?
+            else {
+                return Err(unexpected());
+            };
             show(&page, output)
         }
         ModelsCommand::Register { run, name } => {
             let run = super::runs::find(connection, run)?;
-            let Reply::Version(version) = connection.command(&Command::Register { run, model: Some(ModelName(name.clone())) })? else { return Err(unexpected()) };
+            let Reply::Version(version) = connection.command(&Command::Register {
+                run,
+                model: Some(ModelName(name.clone())),
+            })?
+            else {
+                return Err(unexpected());
+            };
             if output.json {
                 output.document(&version)?;
             }
-            output.line(format!("registered {} of {}", version.version, version.model));
+            output.line(format!(
+                "registered {} of {}",
+                version.version, version.model
+            ));
             Ok(Exit::Done)
         }
-        ModelsCommand::Promote { name, version, force, reason } => {
-            let command = Command::Promote { model: ModelName(name.clone()), version: parse_version(version)?, force: *force, reason: reason.clone() };
+        ModelsCommand::Promote {
+            name,
+            version,
+            force,
+            reason,
+        } => {
+            let command = Command::Promote {
+                model: ModelName(name.clone()),
+                version: parse_version(version)?,
+                force: *force,
+                reason: reason.clone(),
+            };
             moved(&connection.command(&command)?, output)
         }
         ModelsCommand::Rollback { name, to } => {
             let to = to.as_deref().map(parse_version).transpose()?;
-            moved(&connection.command(&Command::Rollback { model: ModelName(name.clone()), to })?, output)
+            moved(
+                &connection.command(&Command::Rollback {
+                    model: ModelName(name.clone()),
+                    to,
+                })?,
+                output,
+            )
         }
         ModelsCommand::History { name } => {
-            let Reply::Moves(moves) = connection.command(&Command::History { model: ModelName(name.clone()) })? else { return Err(unexpected()) };
+            let Reply::Moves(moves) = connection.command(&Command::History {
+                model: ModelName(name.clone()),
+            })?
+            else {
+                return Err(unexpected());
+            };
             if output.json {
                 output.document(&moves)?;
             }
@@ -104,11 +158,16 @@ pub(crate) fn run(command: &ModelsCommand, connection: &Connection, output: &Out
 
 /// `3`, `v3` -> version 3.
 pub(crate) fn parse_version(text: &str) -> Result<Version> {
-    text.trim_start_matches('v').parse().map(Version).map_err(|_| Error::invalid(format!("`{text}` is no version: write 3 or v3")).into())
+    text.trim_start_matches('v')
+        .parse()
+        .map(Version)
+        .map_err(|_| Error::invalid(format!("`{text}` is no version: write 3 or v3")).into())
 }
 
 fn moved(reply: &Reply, output: &Output) -> Result<Exit> {
-    let Reply::Moved(one) = reply else { return Err(unexpected()) };
+    let Reply::Moved(one) = reply else {
+        return Err(unexpected());
+    };
     if output.json {
         output.document(one)?;
     }
@@ -118,15 +177,29 @@ fn moved(reply: &Reply, output: &Output) -> Result<Exit> {
 
 /// "2013-08-01 09:12  delay champion v1 → v2  promoted by ana".
 pub(crate) fn move_sentence(one: &AliasMove) -> String {
-    let version = |version: Option<Version>| version.map_or_else(|| "nothing".to_owned(), |version| version.to_string());
+    let version = |version: Option<Version>| {
+        version.map_or_else(|| "nothing".to_owned(), |version| version.to_string())
+    };
     let kind = match one.kind {
         MoveKind::Promoted => "promoted",
         MoveKind::Forced => "promoted against the gate",
         MoveKind::RolledBack => "rolled back",
         MoveKind::Set => "set",
     };
-    let reason = if one.reason.is_empty() { String::new() } else { format!(": {}", one.reason) };
-    format!("{}  {} {} {} → {}  {kind} by {}{reason}", one.at.utc().format("%Y-%m-%d %H:%M:%S"), one.model, one.alias, version(one.from), version(one.to), one.by)
+    let reason = if one.reason.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", one.reason)
+    };
+    format!(
+        "{}  {} {} {} → {}  {kind} by {}{reason}",
+        one.at.utc().format("%Y-%m-%d %H:%M:%S"),
+        one.model,
+        one.alias,
+        version(one.from),
+        version(one.to),
+        one.by
+    )
 }
 
 fn show(page: &ModelPage, output: &Output) -> Result<Exit> {
@@ -140,18 +213,52 @@ fn show(page: &ModelPage, output: &Output) -> Result<Exit> {
         .versions
         .iter()
         .map(|row| {
-            let value = page.metric.as_ref().and_then(|metric| row.metrics.get(metric)).map_or_else(|| "-".to_owned(), |value| number(value.0));
-            let gate = row.version.gate.as_ref().map_or_else(|| "not judged".to_owned(), |(verdict, _)| verdict.sentence());
-            vec![row.version.version.to_string(), row.version.aliases.join(" "), value, row.run_name.clone(), age(now - row.version.created.0), row.version.user.clone(), gate]
+            let value = page
+                .metric
+                .as_ref()
+                .and_then(|metric| row.metrics.get(metric))
+                .map_or_else(|| "-".to_owned(), |value| number(value.0));
+            let gate = row.version.gate.as_ref().map_or_else(
+                || "not judged".to_owned(),
+                |(verdict, _)| verdict.sentence(),
+            );
+            vec![
+                row.version.version.to_string(),
+                row.version.aliases.join(" "),
+                value,
+                row.run_name.clone(),
+                age(now - row.version.created.0),
+                row.version.user.clone(),
+                gate,
+            ]
         })
         .collect();
-    output.table(&["version", "alias", metric, "from run", "age", "by", "gate"], &rows);
-    for (version, _) in page.versions.iter().filter_map(|row| row.version.gate.as_ref().map(|gate| (row, gate))).take(1) {
-        let Some((verdict, _)) = &version.version.gate else { continue };
+    output.table(
+        &["version", "alias", metric, "from run", "age", "by", "gate"],
+        &rows,
+    );
+    for (version, _) in page
+        .versions
+        .iter()
+        .filter_map(|row| row.version.gate.as_ref().map(|gate| (row, gate)))
+        .take(1)
+    {
+        let Some((verdict, _)) = &version.version.gate else {
+            continue;
+        };
         output.line("");
-        output.line(format!("{}: {}", version.version.version, verdict.sentence()));
+        output.line(format!(
+            "{}: {}",
+            version.version.version,
+            verdict.sentence()
+        ));
         for check in &verdict.checks {
-            output.line(format!("  {} {:<22} {}", if check.passed { "✓" } else { "✗" }, check.name, check.detail));
+            output.line(format!(
+                "  {} {:<22} {}",
+                if check.passed { "✓" } else { "✗" },
+                check.name,
+                check.detail
+            ));
         }
     }
     output.line("");

@@ -33,17 +33,31 @@ pub(crate) enum MonitorCommand {
     },
 }
 
-pub(crate) fn run(command: &MonitorCommand, connection: &Connection, output: &Output) -> Result<Exit> {
+pub(crate) fn run(
+    command: &MonitorCommand,
+    connection: &Connection,
+    output: &Output,
+) -> Result<Exit> {
     match command {
         MonitorCommand::List { name } => {
-            let Reply::Reports(reports) = connection.command(&Command::Reports { monitor: name.clone() })? else { return Err(unexpected()) };
+            let Reply::Reports(reports) = connection.command(&Command::Reports {
+                monitor: name.clone(),
+            })?
+            else {
+                return Err(unexpected());
+            };
             if output.json {
                 output.document(&reports)?;
             }
             table(&reports, output);
             Ok(Exit::Done)
         }
-        MonitorCommand::Run { name, from, to, labels_until } => {
+        MonitorCommand::Run {
+            name,
+            from,
+            to,
+            labels_until,
+        } => {
             let command = Command::Monitor {
                 monitor: name.clone(),
                 from: instant(from)?,
@@ -51,16 +65,30 @@ pub(crate) fn run(command: &MonitorCommand, connection: &Connection, output: &Ou
                 labels_until: labels_until.as_deref().map(instant).transpose()?,
                 label: format!("{from}..{to}"),
             };
-            let Reply::Report(report) = connection.command(&command)? else { return Err(unexpected()) };
+            let Reply::Report(report) = connection.command(&command)? else {
+                return Err(unexpected());
+            };
             if output.json {
                 output.document(&report)?;
             } else {
                 table(std::slice::from_ref(&report), output);
-                for column in report.columns.iter().filter(|column| column.verdict == DriftVerdict::Drift) {
-                    output.line(format!("  {} drifts: {}", column.column, column.changes.join("; ")));
+                for column in report
+                    .columns
+                    .iter()
+                    .filter(|column| column.verdict == DriftVerdict::Drift)
+                {
+                    output.line(format!(
+                        "  {} drifts: {}",
+                        column.column,
+                        column.changes.join("; ")
+                    ));
                 }
             }
-            Ok(if report.verdict == DriftVerdict::Drift { Exit::Failed } else { Exit::Done })
+            Ok(if report.verdict == DriftVerdict::Drift {
+                Exit::Failed
+            } else {
+                Exit::Done
+            })
         }
     }
 }
@@ -69,7 +97,12 @@ pub(crate) fn run(command: &MonitorCommand, connection: &Connection, output: &Ou
 pub(crate) fn instant(text: &str) -> Result<Timestamp> {
     instant_us(text)
         .map(|us| Timestamp(us.div_euclid(1000)))
-        .ok_or_else(|| Error::invalid(format!("`{text}` is no instant: write 2013-03-01 or 2013-03-01T06:00:00Z")).into())
+        .ok_or_else(|| {
+            Error::invalid(format!(
+                "`{text}` is no instant: write 2013-03-01 or 2013-03-01T06:00:00Z"
+            ))
+            .into()
+        })
 }
 
 fn table(reports: &[DriftReport], output: &Output) {
@@ -77,11 +110,22 @@ fn table(reports: &[DriftReport], output: &Output) {
         .iter()
         .map(|report| {
             let quality = |name: &str| {
-                let found = report.performance.as_ref().and_then(|performance| performance.metrics.iter().find(|(metric, _)| metric == name));
+                let found = report.performance.as_ref().and_then(|performance| {
+                    performance
+                        .metrics
+                        .iter()
+                        .find(|(metric, _)| metric == name)
+                });
                 found.map_or_else(|| "-".to_owned(), |(_, value)| number(*value))
             };
-            let mean = report.performance.as_ref().map_or_else(|| "-".to_owned(), |performance| number(performance.mean_prediction));
-            let rate = report.performance.as_ref().map_or_else(|| "-".to_owned(), |performance| number(performance.rate));
+            let mean = report.performance.as_ref().map_or_else(
+                || "-".to_owned(),
+                |performance| number(performance.mean_prediction),
+            );
+            let rate = report
+                .performance
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), |performance| number(performance.rate));
             vec![
                 report.label.clone(),
                 report.reference.1.to_string(),
@@ -94,5 +138,17 @@ fn table(reports: &[DriftReport], output: &Output) {
             ]
         })
         .collect();
-    output.table(&["window", "version", "rows", "roc_auc", "brier", "mean pred", "rate", "drift"], &rows);
+    output.table(
+        &[
+            "window",
+            "version",
+            "rows",
+            "roc_auc",
+            "brier",
+            "mean pred",
+            "rate",
+            "drift",
+        ],
+        &rows,
+    );
 }

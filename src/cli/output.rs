@@ -16,7 +16,11 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn new(json: bool, quiet: bool) -> Self {
-        Self { json, quiet, live: std::io::stderr().is_terminal() }
+        Self {
+            json,
+            quiet,
+            live: std::io::stderr().is_terminal(),
+        }
     }
 
     /// The one document of `--json`.
@@ -44,21 +48,42 @@ impl Output {
         if self.json {
             return;
         }
-        let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| clean(cell)).collect()).collect();
+        let rows: Vec<Vec<String>> = rows
+            .iter()
+            .map(|row| row.iter().map(|cell| clean(cell)).collect())
+            .collect();
         let width = |column: usize| {
-            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).chain([headings[column].width()]).max().unwrap_or(0)
+            rows.iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.width())
+                .chain([headings[column].width()])
+                .max()
+                .unwrap_or(0)
         };
         let right = |column: usize| {
-            let mut cells = rows.iter().filter_map(|row| row.get(column)).filter(|cell| !cell.is_empty() && *cell != "-").peekable();
-            cells.peek().is_some() && cells.all(|cell| cell.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+'))
+            let mut cells = rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .filter(|cell| !cell.is_empty() && *cell != "-")
+                .peekable();
+            cells.peek().is_some()
+                && cells.all(|cell| {
+                    cell.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+')
+                })
         };
-        let columns: Vec<(usize, bool)> = (0..headings.len()).map(|column| (width(column), right(column))).collect();
+        let columns: Vec<(usize, bool)> = (0..headings.len())
+            .map(|column| (width(column), right(column)))
+            .collect();
         let mut text = String::new();
         let mut push = |cells: &mut dyn Iterator<Item = &str>| {
             let mut line = String::new();
             for (cell, (width, right)) in cells.zip(&columns) {
                 let gap = " ".repeat(width.saturating_sub(cell.width()));
-                if *right { line.extend([gap.as_str(), cell]) } else { line.extend([cell, gap.as_str()]) }
+                if *right {
+                    line.extend([gap.as_str(), cell])
+                } else {
+                    line.extend([cell, gap.as_str()])
+                }
                 line.push_str("  ");
             }
             text.push_str(line.trim_end());
@@ -78,7 +103,11 @@ impl Output {
         }
         let text = clean(&text.to_string());
         let mut stderr = std::io::stderr().lock();
-        let _ = if self.live { write!(stderr, "\r\x1b[K{text}") } else { writeln!(stderr, "{text}") };
+        let _ = if self.live {
+            write!(stderr, "\r\x1b[K{text}")
+        } else {
+            writeln!(stderr, "{text}")
+        };
         let _ = stderr.flush();
     }
 
@@ -96,17 +125,28 @@ impl Output {
         }
         let text = clean(&text.to_string());
         let mut stderr = std::io::stderr().lock();
-        let _ = if self.live { writeln!(stderr, "\r\x1b[K{text}") } else { writeln!(stderr, "{text}") };
+        let _ = if self.live {
+            writeln!(stderr, "\r\x1b[K{text}")
+        } else {
+            writeln!(stderr, "{text}")
+        };
     }
 
     /// What went wrong, on stderr; with `--json` also as the document.
     pub(crate) fn error(&self, error: &Error) {
         let mut stderr = std::io::stderr().lock();
-        let start = if self.live && !self.quiet { "\r\x1b[K" } else { "" };
+        let start = if self.live && !self.quiet {
+            "\r\x1b[K"
+        } else {
+            ""
+        };
         let lines: Vec<String> = error.to_string().lines().map(clean).collect();
         let _ = writeln!(stderr, "{start}trainyard: {}", lines.join("\n"));
         if self.json {
-            write_out(&format!("{}\n", serde_json::json!({ "error": { "kind": error.kind, "message": error.to_string() } })));
+            write_out(&format!(
+                "{}\n",
+                serde_json::json!({ "error": { "kind": error.kind, "message": error.to_string() } })
+            ));
         }
     }
 }
@@ -114,12 +154,16 @@ impl Output {
 /// A reader that went away (`| head`) is no error of ours.
 fn write_out(text: &str) {
     let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
 }
 
 /// `text` without control characters.
 pub(crate) fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 /// Four significant places, without noise: `0.8011`, `12.3`, `41 200`.

@@ -21,14 +21,30 @@ pub(crate) struct PredictArgs {
     out: PathBuf,
 }
 
-pub(crate) fn predict(args: &PredictArgs, connection: &Connection, output: &Output) -> Result<Exit> {
-    let path = |path: &PathBuf| -> Result<String> { Ok(std::path::absolute(path)?.to_string_lossy().into_owned()) };
+pub(crate) fn predict(
+    args: &PredictArgs,
+    connection: &Connection,
+    output: &Output,
+) -> Result<Exit> {
+    let path = |path: &PathBuf| -> Result<String> {
+        Ok(std::path::absolute(path)?.to_string_lossy().into_owned())
+    };
     let client = connection.client(true)?;
-    let command = Command::Predict { model: args.model.clone(), input: path(&args.input)?, output: path(&args.out)? };
-    let Reply::Jobs(jobs) = client.command(&command)? else { return Err(unexpected()) };
-    let Some(job) = jobs.first() else { return Err(unexpected()) };
+    let command = Command::Predict {
+        model: args.model.clone(),
+        input: path(&args.input)?,
+        output: path(&args.out)?,
+    };
+    let Reply::Jobs(jobs) = client.command(&command)? else {
+        return Err(unexpected());
+    };
+    let Some(job) = jobs.first() else {
+        return Err(unexpected());
+    };
     let (job, result) = wait::until_ended(&client, *job, output)?;
-    let Some(JobResult::Predict { path, rows }) = &result else { return Ok(wait::exit(&job, output)) };
+    let Some(JobResult::Predict { path, rows }) = &result else {
+        return Ok(wait::exit(&job, output));
+    };
     if output.json {
         output.document(&result)?;
     }
@@ -46,8 +62,16 @@ pub(crate) struct ExplainArgs {
     input: String,
 }
 
-pub(crate) fn explain(args: &ExplainArgs, connection: &Connection, output: &Output) -> Result<Exit> {
-    let Reply::Explanations(explanations) = connection.command(&Command::ExplainRows { model: args.model.clone(), rows: rows(&args.input)? })? else {
+pub(crate) fn explain(
+    args: &ExplainArgs,
+    connection: &Connection,
+    output: &Output,
+) -> Result<Exit> {
+    let Reply::Explanations(explanations) = connection.command(&Command::ExplainRows {
+        model: args.model.clone(),
+        rows: rows(&args.input)?,
+    })?
+    else {
         return Err(unexpected());
     };
     if output.json {
@@ -55,11 +79,27 @@ pub(crate) fn explain(args: &ExplainArgs, connection: &Connection, output: &Outp
         return Ok(Exit::Done);
     }
     for explanation in &explanations {
-        output.line(format!("{}: {}", explanation.request.answer, explanation.sentence));
+        output.line(format!(
+            "{}: {}",
+            explanation.request.answer, explanation.sentence
+        ));
         let rows: Vec<_> = explanation
             .inputs
             .iter()
-            .map(|share| vec![share.input.clone(), share.value.clone(), number(share.surprise), if share.outlier { "unusual".into() } else { String::new() }, number(share.effect), share.note.clone()])
+            .map(|share| {
+                vec![
+                    share.input.clone(),
+                    share.value.clone(),
+                    number(share.surprise),
+                    if share.outlier {
+                        "unusual".into()
+                    } else {
+                        String::new()
+                    },
+                    number(share.effect),
+                    share.note.clone(),
+                ]
+            })
             .collect();
         output.table(&["input", "value", "surprise", "", "effect", ""], &rows);
     }

@@ -39,8 +39,12 @@ pub(crate) fn run(args: &RunArgs, connection: &Connection, output: &Output) -> R
             .filter(|(key, _)| key != "TRAINYARD_TOKEN")
             .collect::<BTreeMap<_, _>>(),
     };
-    let Reply::Jobs(jobs) = client.command(&command)? else { return Err(unexpected()) };
-    let Some(job) = jobs.first().copied() else { return Err(unexpected()) };
+    let Reply::Jobs(jobs) = client.command(&command)? else {
+        return Err(unexpected());
+    };
+    let Some(job) = jobs.first().copied() else {
+        return Err(unexpected());
+    };
     if args.detach {
         if output.json {
             output.document(&serde_json::json!({ "job": job }))?;
@@ -70,14 +74,20 @@ fn follow(client: &crate::api::client::Client, job: JobId, output: &Output) -> R
     };
     let mut stream = client.events(&[Topic::JobLog { job, lines: 2_000 }, Topic::Jobs])?;
     while let Some(update) = stream.next_update()? {
-        if let Update::Snapshot { snapshot: Snapshot::JobLog(log), .. } = update {
+        if let Update::Snapshot {
+            snapshot: Snapshot::JobLog(log),
+            ..
+        } = update
+        {
             print(&log);
         }
         if wait::job(client, job)?.0.state.is_ended() {
             break;
         }
     }
-    if let Snapshot::JobLog(log) = super::connect::snapshot(client, &Topic::JobLog { job, lines: 2_000 })? {
+    if let Snapshot::JobLog(log) =
+        super::connect::snapshot(client, &Topic::JobLog { job, lines: 2_000 })?
+    {
         print(&log);
     }
     Ok(())

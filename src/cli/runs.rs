@@ -41,14 +41,41 @@ pub(crate) enum RunsCommand {
 
 pub(crate) fn run(command: &RunsCommand, connection: &Connection, output: &Output) -> Result<Exit> {
     match command {
-        RunsCommand::List { experiment, filter, order_by, max } => {
-            let mut query = RunQuery { filter: filter.clone(), order_by: order_by.clone(), limit: *max, ..Default::default() };
+        RunsCommand::List {
+            experiment,
+            filter,
+            order_by,
+            max,
+        } => {
+            let mut query = RunQuery {
+                filter: filter.clone(),
+                order_by: order_by.clone(),
+                limit: *max,
+                ..Default::default()
+            };
             if let Some(wanted) = experiment {
-                let all = table(connection, &RunQuery { limit: 1, ..Default::default() })?;
-                let found = all.experiments.iter().find(|(id, name)| name == wanted || id.as_str() == wanted);
+                let all = table(
+                    connection,
+                    &RunQuery {
+                        limit: 1,
+                        ..Default::default()
+                    },
+                )?;
+                let found = all
+                    .experiments
+                    .iter()
+                    .find(|(id, name)| name == wanted || id.as_str() == wanted);
                 let Some((id, _)) = found else {
-                    let names: Vec<&str> = all.experiments.iter().map(|(_, name)| name.as_str()).collect();
-                    return Err(Error::not_found(format!("there is no experiment `{wanted}`; there are: {}", names.join(", "))).into());
+                    let names: Vec<&str> = all
+                        .experiments
+                        .iter()
+                        .map(|(_, name)| name.as_str())
+                        .collect();
+                    return Err(Error::not_found(format!(
+                        "there is no experiment `{wanted}`; there are: {}",
+                        names.join(", ")
+                    ))
+                    .into());
                 };
                 query.experiment = Some(id.clone());
             }
@@ -62,13 +89,24 @@ pub(crate) fn run(command: &RunsCommand, connection: &Connection, output: &Outpu
             }
         }
         RunsCommand::Compare { ids } => {
-            let runs = ids.iter().map(|id| find(connection, id)).collect::<Result<Vec<_>>>()?;
-            let Snapshot::Compare(comparison) = connection.snapshot(&Topic::Compare { runs })? else { return Err(unexpected()) };
+            let runs = ids
+                .iter()
+                .map(|id| find(connection, id))
+                .collect::<Result<Vec<_>>>()?;
+            let Snapshot::Compare(comparison) = connection.snapshot(&Topic::Compare { runs })?
+            else {
+                return Err(unexpected());
+            };
             if output.json {
                 output.document(&comparison)?;
                 return Ok(Exit::Done);
             }
-            let letters: Vec<String> = comparison.runs.iter().zip('A'..).map(|((_, name), letter)| format!("{letter} {name}")).collect();
+            let letters: Vec<String> = comparison
+                .runs
+                .iter()
+                .zip('A'..)
+                .map(|((_, name), letter)| format!("{letter} {name}"))
+                .collect();
             let mut headings = vec!["what differs"];
             headings.extend(letters.iter().map(String::as_str));
             if comparison.champion.is_some() {
@@ -79,8 +117,13 @@ pub(crate) fn run(command: &RunsCommand, connection: &Connection, output: &Outpu
                 .iter()
                 .filter(|difference| !difference.equal)
                 .map(|difference| {
-                    let values = difference.values.iter().map(|value| value.clone().unwrap_or_else(|| "-".to_owned()));
-                    std::iter::once(difference.key.clone()).chain(values).collect()
+                    let values = difference
+                        .values
+                        .iter()
+                        .map(|value| value.clone().unwrap_or_else(|| "-".to_owned()));
+                    std::iter::once(difference.key.clone())
+                        .chain(values)
+                        .collect()
                 })
                 .collect();
             output.table(&headings, &rows);
@@ -105,16 +148,39 @@ pub(crate) fn find(connection: &Connection, text: &str) -> Result<RunId> {
     if text.len() == 32 && text.chars().all(|c| c.is_ascii_hexdigit()) {
         return Ok(RunId(text.to_owned()));
     }
-    let named = table(connection, &RunQuery { filter: format!("attributes.run_name = '{}'", text.replace('\'', "")), limit: 2, ..Default::default() })?;
+    let named = table(
+        connection,
+        &RunQuery {
+            filter: format!("attributes.run_name = '{}'", text.replace('\'', "")),
+            limit: 2,
+            ..Default::default()
+        },
+    )?;
     let rows = if named.rows.is_empty() {
-        table(connection, &RunQuery { limit: 10_000, ..Default::default() })?.rows.into_iter().filter(|row| row.id.as_str().starts_with(text)).collect()
+        table(
+            connection,
+            &RunQuery {
+                limit: 10_000,
+                ..Default::default()
+            },
+        )?
+        .rows
+        .into_iter()
+        .filter(|row| row.id.as_str().starts_with(text))
+        .collect()
     } else {
         named.rows
     };
     match rows.as_slice() {
         [only] => Ok(only.id.clone()),
-        [] => Err(Error::not_found(format!("there is no run `{text}`; `trainyard runs list` shows them")).into()),
-        _ => Err(Error::invalid(format!("`{text}` names more than one run: give more of the id")).into()),
+        [] => Err(Error::not_found(format!(
+            "there is no run `{text}`; `trainyard runs list` shows them"
+        ))
+        .into()),
+        _ => Err(Error::invalid(format!(
+            "`{text}` names more than one run: give more of the id"
+        ))
+        .into()),
     }
 }
 
@@ -124,15 +190,29 @@ fn list(table: &RunTable, output: &Output) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     let primary = table.primary_metric.as_deref();
-    let mut metrics: Vec<&str> = table.metric_keys.iter().map(String::as_str).filter(|key| !key.contains('/')).collect();
+    let mut metrics: Vec<&str> = table
+        .metric_keys
+        .iter()
+        .map(String::as_str)
+        .filter(|key| !key.contains('/'))
+        .collect();
     metrics.sort_by_key(|key| Some(*key) != primary);
     metrics.truncate(3);
     let mut headings = vec!["run", "name", "state", "age"];
     headings.extend(&metrics);
     let now = chrono::Utc::now().timestamp_millis();
     let row = |row: &RunRow| {
-        let mut cells = vec![row.id.as_str().chars().take(8).collect(), row.name.clone(), row.status.as_str().to_lowercase(), age(now - row.started.0)];
-        cells.extend(metrics.iter().map(|key| row.metrics.get(*key).map_or_else(|| "-".to_owned(), |value| number(value.0))));
+        let mut cells = vec![
+            row.id.as_str().chars().take(8).collect(),
+            row.name.clone(),
+            row.status.as_str().to_lowercase(),
+            age(now - row.started.0),
+        ];
+        cells.extend(metrics.iter().map(|key| {
+            row.metrics
+                .get(*key)
+                .map_or_else(|| "-".to_owned(), |value| number(value.0))
+        }));
         cells
     };
     output.table(&headings, &table.rows.iter().map(row).collect::<Vec<_>>());
@@ -146,7 +226,14 @@ fn show(detail: &RunDetail, output: &Output) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     let run = &detail.run;
-    output.line(format!("{} {}  {}  by {} in {}", run.id, run.name, run.status.as_str(), run.user, detail.experiment));
+    output.line(format!(
+        "{} {}  {}  by {} in {}",
+        run.id,
+        run.name,
+        run.status.as_str(),
+        run.user,
+        detail.experiment
+    ));
     output.line(&detail.verdict);
     let pairs = |title: &str, rows: Vec<Vec<String>>| {
         if !rows.is_empty() {
@@ -154,9 +241,35 @@ fn show(detail: &RunDetail, output: &Output) -> Result<Exit> {
             output.table(&[title, "value"], &rows);
         }
     };
-    pairs("metric", run.metrics.iter().filter(|metric| !metric.key.contains('/')).map(|metric| vec![metric.key.clone(), number(metric.value)]).collect());
-    pairs("parameter", run.params.iter().map(|param| vec![param.key.clone(), param.value.clone()]).collect());
-    pairs("data", run.inputs.iter().map(|input| vec![input.name.clone(), input.digest.clone()]).collect());
-    pairs("artifact", detail.artifacts.iter().map(|(path, bytes)| vec![path.clone(), bytes.to_string()]).collect());
+    pairs(
+        "metric",
+        run.metrics
+            .iter()
+            .filter(|metric| !metric.key.contains('/'))
+            .map(|metric| vec![metric.key.clone(), number(metric.value)])
+            .collect(),
+    );
+    pairs(
+        "parameter",
+        run.params
+            .iter()
+            .map(|param| vec![param.key.clone(), param.value.clone()])
+            .collect(),
+    );
+    pairs(
+        "data",
+        run.inputs
+            .iter()
+            .map(|input| vec![input.name.clone(), input.digest.clone()])
+            .collect(),
+    );
+    pairs(
+        "artifact",
+        detail
+            .artifacts
+            .iter()
+            .map(|(path, bytes)| vec![path.clone(), bytes.to_string()])
+            .collect(),
+    );
     Ok(Exit::Done)
 }

@@ -43,20 +43,36 @@ pub(crate) struct Trained {
 
 pub(crate) fn run(args: &TrainArgs, connection: &Connection, output: &Output) -> Result<Exit> {
     let client = connection.client(true)?;
-    let command = Command::Train { pipeline: args.pipeline.clone(), set: args.set.clone(), promote: args.promote };
+    let command = Command::Train {
+        pipeline: args.pipeline.clone(),
+        set: args.set.clone(),
+        promote: args.promote,
+    };
     if args.detach {
-        let Reply::Pipeline { run, job } = client.command(&command)? else { return Err(unexpected()) };
+        let Reply::Pipeline { run, job } = client.command(&command)? else {
+            return Err(unexpected());
+        };
         if output.json {
             output.document(&serde_json::json!({ "pipeline_run": run, "job": job }))?;
         }
-        output.line(format!("pipeline run {run}, first job {job}: `trainyard jobs logs {job} --follow`"));
+        output.line(format!(
+            "pipeline run {run}, first job {job}: `trainyard jobs logs {job} --follow`"
+        ));
         return Ok(Exit::Done);
     }
     let outcome = match pipeline(&client, &command, output)? {
         Ok(outcome) => outcome,
         Err(job) => return Ok(wait::exit(&job, output)),
     };
-    let JobResult::Train { metrics, train_rows, holdout_rows, .. } = &outcome.result else { return Err(unexpected()) };
+    let JobResult::Train {
+        metrics,
+        train_rows,
+        holdout_rows,
+        ..
+    } = &outcome.result
+    else {
+        return Err(unexpected());
+    };
     if output.json {
         output.document(&serde_json::json!({
             "run": outcome.training.run, "job": outcome.training, "result": outcome.result,
@@ -64,18 +80,39 @@ pub(crate) fn run(args: &TrainArgs, connection: &Connection, output: &Output) ->
         }))?;
         return Ok(Exit::Done);
     }
-    let run = outcome.training.run.as_ref().map(ToString::to_string).unwrap_or_default();
-    output.line(format!("run {run}: learned from {train_rows} rows, judged on {holdout_rows}"));
-    output.table(&["metric", "value"], &metrics.iter().map(|(name, value)| vec![name.clone(), number(*value)]).collect::<Vec<_>>());
+    let run = outcome
+        .training
+        .run
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    output.line(format!(
+        "run {run}: learned from {train_rows} rows, judged on {holdout_rows}"
+    ));
+    output.table(
+        &["metric", "value"],
+        &metrics
+            .iter()
+            .map(|(name, value)| vec![name.clone(), number(*value)])
+            .collect::<Vec<_>>(),
+    );
     Ok(Exit::Done)
 }
 
 /// Starts a pipeline and waits for its run: the inner error is the job that ended badly.
-pub(crate) fn pipeline(client: &Client, command: &Command, output: &Output) -> Result<std::result::Result<Trained, Job>> {
-    let Reply::Pipeline { run, .. } = client.command(command)? else { return Err(unexpected()) };
+pub(crate) fn pipeline(
+    client: &Client,
+    command: &Command,
+    output: &Output,
+) -> Result<std::result::Result<Trained, Job>> {
+    let Reply::Pipeline { run, .. } = client.command(command)? else {
+        return Err(unexpected());
+    };
     let mut stream = client.events(&[Topic::Jobs])?;
     loop {
-        let Reply::PipelineRun(state) = client.command(&Command::PipelineRun { run })? else { return Err(unexpected()) };
+        let Reply::PipelineRun(state) = client.command(&Command::PipelineRun { run })? else {
+            return Err(unexpected());
+        };
         if state.ended {
             let mut training = None;
             let mut evaluation = None;
@@ -91,16 +128,29 @@ pub(crate) fn pipeline(client: &Client, command: &Command, output: &Output) -> R
                 }
             }
             let Some((training, result)) = training else {
-                return Err(Error::internal(format!("pipeline run {run} {}: {}", state.state, state.detail)).into());
+                return Err(Error::internal(format!(
+                    "pipeline run {run} {}: {}",
+                    state.state, state.detail
+                ))
+                .into());
             };
             output.progress_done(format!("{}: {}", training.title, state.detail));
-            return Ok(Ok(Trained { training, result, evaluation }));
+            return Ok(Ok(Trained {
+                training,
+                result,
+                evaluation,
+            }));
         }
         if let Some(id) = state.jobs.last() {
             tick(client, *id, output)?;
         }
         match stream.next_update()? {
-            Some(Update::Snapshot { .. } | Update::Event { .. } | Update::Hello { .. } | Update::Refused { .. }) => {}
+            Some(
+                Update::Snapshot { .. }
+                | Update::Event { .. }
+                | Update::Hello { .. }
+                | Update::Refused { .. },
+            ) => {}
             None => stream = client.events(&[Topic::Jobs])?,
         }
     }
@@ -109,8 +159,15 @@ pub(crate) fn pipeline(client: &Client, command: &Command, output: &Output) -> R
 fn tick(client: &Client, id: JobId, output: &Output) -> Result<()> {
     let (job, _) = wait::job(client, id)?;
     if !job.state.is_ended() {
-        let share = job.progress.map(|share| format!(" {:.0} %", share * 100.0)).unwrap_or_default();
-        output.tick(format!("{}{share}  {}", job.title, job.doing.unwrap_or_default()));
+        let share = job
+            .progress
+            .map(|share| format!(" {:.0} %", share * 100.0))
+            .unwrap_or_default();
+        output.tick(format!(
+            "{}{share}  {}",
+            job.title,
+            job.doing.unwrap_or_default()
+        ));
     }
     Ok(())
 }

@@ -17,7 +17,11 @@ pub(crate) fn job(client: &Client, id: JobId) -> Result<(Job, Option<JobResult>)
 }
 
 /// Waits until the job has ended. Progress goes to stderr; Ctrl-C ends the waiting, not the job.
-pub(crate) fn until_ended(client: &Client, id: JobId, output: &Output) -> Result<(Job, Option<JobResult>)> {
+pub(crate) fn until_ended(
+    client: &Client,
+    id: JobId,
+    output: &Output,
+) -> Result<(Job, Option<JobResult>)> {
     loop {
         // Subscribe first, look second: an end between the two is not missed.
         let mut stream = client.events(&[Topic::Jobs])?;
@@ -27,7 +31,9 @@ pub(crate) fn until_ended(client: &Client, id: JobId, output: &Output) -> Result
         }
         while let Some(update) = stream.next_update()? {
             let touched = match &update {
-                Update::Event { event: Event::JobChanged { job } } => *job == id,
+                Update::Event {
+                    event: Event::JobChanged { job },
+                } => *job == id,
                 Update::Snapshot { .. } => true,
                 _ => false,
             };
@@ -44,8 +50,15 @@ pub(crate) fn until_ended(client: &Client, id: JobId, output: &Output) -> Result
 }
 
 fn line(job: &Job) -> String {
-    let share = job.progress.map(|share| format!(" {:>3.0} %", share * 100.0)).unwrap_or_default();
-    let doing = job.doing.as_deref().map(|doing| format!("  {doing}")).unwrap_or_default();
+    let share = job
+        .progress
+        .map(|share| format!(" {:>3.0} %", share * 100.0))
+        .unwrap_or_default();
+    let doing = job
+        .doing
+        .as_deref()
+        .map(|doing| format!("  {doing}"))
+        .unwrap_or_default();
     format!("{} {}{share}{doing}", job.title, job.state.as_str())
 }
 

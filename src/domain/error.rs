@@ -24,6 +24,22 @@ pub enum ErrorKind {
     Internal,
 }
 
+impl ErrorKind {
+    /// The HTTP status that says it: the one table for every door of the daemon.
+    pub fn http_status(self) -> u16 {
+        match self {
+            // MLflow's clients expect 400 for a name that is taken.
+            Self::Invalid | Self::AlreadyExists => 400,
+            Self::Denied => 403,
+            Self::NotFound => 404,
+            Self::Conflict => 409,
+            Self::Cancelled => 499,
+            Self::Internal => 500,
+            Self::Unavailable => 503,
+        }
+    }
+}
+
 /// See [`ErrorKind`] for what it means to a caller.
 #[derive(Debug)]
 pub struct Error {

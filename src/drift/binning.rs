@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// Numeric columns with at most this many distinct reference values get one bin a value
 /// (Evidently's rule).
-const VALUE_BINS: usize = 20;
+pub const VALUE_BINS: usize = 20;
 
 /// More distinct pooled values than this fall back to equal widths.
 const MOST_VALUE_BINS: usize = 1_000;

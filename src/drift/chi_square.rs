@@ -25,7 +25,7 @@ impl DriftTest for ChiSquare {
         "chi-square test, the reference taken as fixed truth"
     }
     fn kinds(&self) -> Kinds {
-        Kinds::Any
+        Kinds::Categories
     }
     fn measure(&self) -> Measure {
         Measure::PValue
@@ -55,7 +55,7 @@ impl DriftTest for ChiSquareContingency {
         "chi-square test of the contingency table, both sides samples"
     }
     fn kinds(&self) -> Kinds {
-        Kinds::Any
+        Kinds::Categories
     }
     fn measure(&self) -> Measure {
         Measure::PValue

@@ -4,8 +4,8 @@
 use super::sample::{Pair, Sample, Values};
 use super::verdict::{self, Preset};
 use super::{
-    DriftTest, Error, Kinds, Measure, Options, Result, Statistic, TESTS, chart, identifier, test,
-    words,
+    DriftTest, Error, Kinds, Measure, Options, Result, Statistic, TESTS, binning, chart,
+    identifier, test, words,
 };
 use crate::data::Frame;
 use crate::domain::dataset::ColumnKind;
@@ -204,7 +204,7 @@ fn column(name: &str, pair: &Pair, method: Method, preset: Preset, options: &Opt
     let time = automatic && pair.reference.kind == ColumnKind::Time;
     if identifies {
         found.drift.tests = identifier::tests(pair, options);
-    } else if !(time && !empty) {
+    } else if !time || empty {
         let decisive = match method {
             Method::One(test) => test,
             Method::Auto | Method::All => verdict::choose(pair, preset),
@@ -218,8 +218,12 @@ fn column(name: &str, pair: &Pair, method: Method, preset: Preset, options: &Opt
         found.drift.tests.push(result);
         if matches!(method, Method::All) && !empty {
             for test in TESTS {
-                let fits = test.kinds() == Kinds::Any
-                    || matches!(pair.reference.values, Values::Numbers(_));
+                let numbers = matches!(pair.reference.values, Values::Numbers(_));
+                let fits = match test.kinds() {
+                    Kinds::Any => true,
+                    Kinds::Numbers => numbers,
+                    Kinds::Categories => !numbers || pair.distinct() <= binning::VALUE_BINS,
+                };
                 if test.name() != decisive.name() && fits {
                     let (result, statistic) = verdict::run(*test, pair, preset, options);
                     if statistic.is_some() {
@@ -397,3 +401,6 @@ fn rank(drift: &ColumnDrift) -> (u8, f64) {
         .fold(0.0, f64::max);
     (class, decisive.max(alert))
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,6 +55,8 @@ impl From<crate::data::Error> for Error {
 pub enum Kinds {
     /// Numbers only.
     Numbers,
+    /// Categories, and numbers with few different values.
+    Categories,
     /// Numbers and categories.
     Any,
 }

@@ -3,7 +3,10 @@
 //! Two presets. `evidently` is Evidently 0.7's choice by type and size with its fixed limits
 //! (0.1 for distances, 0.05 for p-values). `stable` asks for more before it alerts: a distance must
 //! also pass what the reference's own chunks show, p-values are corrected for the number of columns
-//! (Benjamini and Hochberg 1995) and must come with an effect.
+//! (Benjamini and Hochberg 1995) and must come with an effect. It chooses by type and size too: up to
+//! 1,000 reference values p-values (KS, the contingency chi-square, the z-test), above that distances:
+//! PSI over reference deciles for numbers, or by value where there are at most 20 of them, Wasserstein
+//! where ties merge deciles, Jensen-Shannon for categories.
 
 use super::sample::{Pair, Sample, Values};
 use super::{
@@ -65,12 +68,12 @@ pub fn choose(pair: &Pair, preset: Preset) -> &'static dyn DriftTest {
     if reference.distinct <= 20 {
         return &psi::Psi;
     }
-    // Where ties merge deciles (a column that is mostly zero), their index sees little; the greatest
-    // distance between the distribution functions does not depend on bins.
+    // Where ties merge deciles (a column that is mostly zero), their index sees little; Wasserstein's
+    // distance does not depend on bins.
     if binning::decile_edges(reference).len() >= 7 {
         &psi::PsiQuantile10
     } else {
-        &ks::KolmogorovSmirnov
+        &wasserstein::Wasserstein
     }
 }
 

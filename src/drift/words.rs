@@ -23,7 +23,8 @@ pub fn changes(pair: &Pair, identifier: bool) -> Vec<String> {
         of_categories(reference, current, &mut words);
     }
     let (before, now) = (pair.reference.null_share(), pair.current.null_share());
-    if (now - before).abs() >= 0.005 && pair.reference.rows > 0 && pair.current.rows > 0 {
+    let rows = (pair.reference.rows as f64, pair.current.rows as f64);
+    if (now - before).abs() >= 0.005 && beyond_chance(before, now, rows) {
         words.push(format!("no value {} → {}", percent(before), percent(now)));
     }
     if pair.current.infinities > 0 && pair.reference.infinities == 0 {
@@ -60,7 +61,10 @@ fn of_numbers(reference: &Numbers, current: &Numbers, words: &mut Vec<String>) {
     }
     let spread = reference.mean_and_variance(1).1.sqrt();
     let (median_r, median_c) = (reference.quantile(0.5), current.quantile(0.5));
-    if (median_c - median_r).abs() >= 0.1 * spread {
+    let sizes = (reference.sorted.len() as f64, current.sorted.len() as f64);
+    // Three standard errors of a difference of means; a median's is a quarter greater.
+    let chance = 3.0 * spread * (1.0 / sizes.0 + 1.0 / sizes.1).sqrt();
+    if (median_c - median_r).abs() >= (0.1 * spread).max(1.2533 * chance) {
         words.push(format!(
             "median {} → {}",
             number(median_r),
@@ -77,17 +81,24 @@ fn of_numbers(reference: &Numbers, current: &Numbers, words: &mut Vec<String>) {
         reference.mean_and_variance(1).0,
         current.mean_and_variance(1).0,
     );
-    if words.is_empty() && (mean_c - mean_r).abs() >= 0.1 * spread {
+    if words.is_empty() && (mean_c - mean_r).abs() >= (0.1 * spread).max(chance) {
         words.push(format!("mean {} → {}", number(mean_r), number(mean_c)));
     }
     let spread_c = current.mean_and_variance(1).1.sqrt();
-    if !(1.0 / 1.5..=1.5).contains(&(spread_c / spread)) {
+    if !(1.0 / 1.5..=1.5).contains(&(spread_c / spread)) && sizes.0.min(sizes.1) >= 30.0 {
         words.push(format!(
             "standard deviation {} → {}",
             number(spread),
             number(spread_c)
         ));
     }
+}
+
+/// Whether two shares differ by more than three standard errors.
+fn beyond_chance(before: f64, now: f64, rows: (f64, f64)) -> bool {
+    let pooled = (before * rows.0 + now * rows.1) / (rows.0 + rows.1);
+    let error = (pooled * (1.0 - pooled) * (1.0 / rows.0 + 1.0 / rows.1)).sqrt();
+    (now - before).abs() > 3.0 * error
 }
 
 /// "6 % of rows above 90, where training had 0.1 %": the outermost reference quantile beyond which the
@@ -100,7 +111,8 @@ fn tail(reference: &Numbers, current: &Numbers, upper: bool) -> Option<String> {
         } else {
             (reference.share_below(cut), current.share_below(cut))
         };
-        (now >= 0.01 && now >= 3.0 * before).then(|| {
+        let sizes = (reference.sorted.len() as f64, current.sorted.len() as f64);
+        (now >= 0.01 && now >= 3.0 * before && beyond_chance(before, now, sizes)).then(|| {
             format!(
                 "{} of rows {} {}, where training had {}",
                 percent(now),
@@ -152,7 +164,10 @@ fn of_categories(reference: &Categories, current: &Categories, words: &mut Vec<S
     let mut moved: Vec<(&str, f64, f64)> = p
         .iter()
         .filter_map(|(label, before)| Some((*label, *before, *q.get(label)?)))
-        .filter(|(_, before, now)| (now - before).abs() >= 0.03)
+        .filter(|(_, before, now)| {
+            let sizes = (reference.len() as f64, current.len() as f64);
+            (now - before).abs() >= 0.03 && beyond_chance(*before, *now, sizes)
+        })
         .collect();
     moved.sort_by(|a, b| {
         let size = |entry: &(&str, f64, f64)| (entry.2 - entry.1).abs();

@@ -15,7 +15,7 @@ impl DriftTest for ZProportions {
         "z-test for two proportions"
     }
     fn kinds(&self) -> Kinds {
-        Kinds::Any
+        Kinds::Categories
     }
     fn measure(&self) -> Measure {
         Measure::PValue

@@ -37,8 +37,7 @@ pub fn commit(folder: &Path) -> Option<String> {
 
 fn hash(text: &str) -> Option<String> {
     let text = text.trim();
-    (text.len() >= 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit()))
-        .then(|| text.to_owned())
+    (text.len() >= 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| text.to_owned())
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use crate::config::PipelineConfig;
 use crate::domain::{Error, Result};
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 
-const KEYS: &str = "`trainer.kind`, `trainer.PARAMETER`, `from`, `to`, `window`, `holdout`, `seed`, `name`";
+const KEYS: &str =
+    "`trainer.kind`, `trainer.PARAMETER`, `from`, `to`, `window`, `holdout`, `seed`, `name`";
 
 /// The pipeline with `set` applied in order, and the run's name if one was given. Another `trainer.kind` starts from
 /// that trainer's defaults: parameters of one are not parameters of the other.
@@ -37,8 +38,9 @@ pub fn apply(
                     Some(instant(value).ok_or_else(|| wrong("a date or RFC 3339 instant"))?);
             }
             "window" => {
-                pipeline.window =
-                    Some(duration(value).ok_or_else(|| wrong("a duration such as `60d` or `12h`"))?);
+                pipeline.window = Some(
+                    duration(value).ok_or_else(|| wrong("a duration such as `60d` or `12h`"))?,
+                );
             }
             "holdout" => {
                 pipeline.holdout = value

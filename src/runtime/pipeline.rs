@@ -15,10 +15,10 @@ use crate::domain::run::Pair;
 use crate::domain::trigger::{Cause, Gate, Verdict};
 use crate::domain::{Error, ErrorKind, JobId, ModelName, Result, RunId, Version};
 use crate::ml;
+use crate::service::Services;
 use crate::service::jobs::NewJob;
 use crate::service::pipelines::PipelineRun;
 use crate::service::tracking::NewRun;
-use crate::service::Services;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -157,7 +157,11 @@ impl PipelineRunner {
                 let names: Vec<&str> = config.pipelines.iter().map(|p| p.name.as_str()).collect();
                 Error::not_found(format!(
                     "there is no pipeline `{pipeline}`; the configuration has {}",
-                    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+                    if names.is_empty() {
+                        "none".to_owned()
+                    } else {
+                        names.join(", ")
+                    }
                 ))
             })?;
         let (configured, name) = overrides::apply(configured, set)?;
@@ -173,7 +177,11 @@ impl PipelineRunner {
         let text = serde_json::to_string(&place)?;
         let mut awaited = self.awaited();
         let why = cause.to_string();
-        let Some(id) = self.services.pipelines.begin(pipeline, cause, text, run_key)? else {
+        let Some(id) = self
+            .services
+            .pipelines
+            .begin(pipeline, cause, text, run_key)?
+        else {
             return Ok(None);
         };
         info!(pipeline, run = id, cause = why, "pipeline started");
@@ -292,7 +300,10 @@ impl PipelineRunner {
                         Some(reason) => warn!(run = run.id, state, reason, "pipeline ended"),
                         None => info!(run = run.id, state, "pipeline ended"),
                     }
-                    return self.services.pipelines.end(run.id, state, reason.as_deref());
+                    return self
+                        .services
+                        .pipelines
+                        .end(run.id, state, reason.as_deref());
                 }
             }
         }

@@ -13,8 +13,15 @@ pub fn load(workspace: &Workspace) -> Result<Config> {
     let mut problems = Vec::new();
     for pipeline in &config.pipelines {
         if let Err(error) = crate::ml::check_trainer(&pipeline.trainer) {
-            problems.push(format!("{CONFIG_FILE}:{}:1: pipeline `{}`: {error}", pipeline.line, pipeline.name));
+            problems.push(format!(
+                "{CONFIG_FILE}:{}:1: pipeline `{}`: {error}",
+                pipeline.line, pipeline.name
+            ));
         }
     }
-    if problems.is_empty() { Ok(config) } else { Err(Error::invalid(problems.join("\n"))) }
+    if problems.is_empty() {
+        Ok(config)
+    } else {
+        Err(Error::invalid(problems.join("\n")))
+    }
 }

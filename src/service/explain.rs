@@ -56,7 +56,7 @@ pub fn request(
     })
 }
 
-fn sentence(row: &RequestRow, shares: &[InputShare]) -> String {
+pub(super) fn sentence(row: &RequestRow, shares: &[InputShare]) -> String {
     let odd = shares.iter().filter(|share| share.outlier).count();
     let moving: Vec<String> = shares
         .iter()

@@ -16,6 +16,7 @@ pub mod pipelines;
 pub mod promotion;
 pub mod registry;
 mod served;
+pub mod requests;
 pub mod serving;
 pub mod tracking;
 pub mod traffic;

@@ -2,8 +2,8 @@
 //! What a step does is the runtime's affair.
 
 use super::Core;
-use crate::domain::trigger::Cause;
 use crate::domain::job::PipelineRunState;
+use crate::domain::trigger::Cause;
 use crate::domain::{Error, JobId, Result, Version};
 use crate::store::pipelines as rows;
 pub use crate::store::pipelines::PipelineRun;

@@ -16,9 +16,7 @@ pub fn svg(name: &str, spec: &ChartSpec) -> Option<Effect> {
     {
         let mut backend = SVGBackend::with_string(&mut picture, SIZE);
         let (wide, high) = (SIZE.0 as i32, SIZE.1 as i32);
-        backend
-            .draw_rect((0, 0), (wide, high), &WHITE, true)
-            .ok()?;
+        backend.draw_rect((0, 0), (wide, high), &WHITE, true).ok()?;
         let palette = Palette::paper();
         let mut pen = Pen::new(&mut backend, &palette, Metrics::pixels(LETTER));
         let mut area = pen.area();

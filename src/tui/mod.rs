@@ -9,6 +9,8 @@ pub mod dialog;
 pub mod effect;
 pub mod export;
 pub mod field;
+#[cfg(test)]
+mod fixture;
 pub mod footer;
 pub mod frame;
 pub mod header;
@@ -22,6 +24,8 @@ pub mod palette;
 pub mod panes;
 pub mod render;
 pub mod terminal;
+#[cfg(test)]
+mod tests;
 pub mod text;
 pub mod theme;
 pub mod update;
@@ -110,7 +114,14 @@ pub fn run(options: Options) -> Result<()> {
     let subscription = Subscription::start(options.client, app.topics(), move |message| {
         send.send(Incoming::Message(message)).is_ok()
     })?;
-    let ended = follow(&mut app, &mut screen, &receive, &work, &subscription, &panicked);
+    let ended = follow(
+        &mut app,
+        &mut screen,
+        &receive,
+        &work,
+        &subscription,
+        &panicked,
+    );
     drop(screen);
     if let Some(path) = &options.state_file {
         // what was changed last may still be on its way to the worker

@@ -105,7 +105,11 @@ impl Screen {
     }
 
     /// Puts `text` on the clipboard of the terminal (OSC 52); says what to check when nothing arrives.
-    pub fn copy(&mut self, what: &str, text: &str) -> io::Result<std::result::Result<String, String>> {
+    pub fn copy(
+        &mut self,
+        what: &str,
+        text: &str,
+    ) -> io::Result<std::result::Result<String, String>> {
         if text.len() > CLIPBOARD_LIMIT {
             return Ok(Err(format!(
                 "{what} has {} bytes; terminals take {CLIPBOARD_LIMIT} at most; `e` writes a file",
@@ -120,7 +124,9 @@ impl Screen {
             "if it does not arrive: allow OSC 52 in the terminal"
         };
         let length = text.chars().count();
-        Ok(Ok(format!("sent {what} to the clipboard ({length} characters; {hint})")))
+        Ok(Ok(format!(
+            "sent {what} to the clipboard ({length} characters; {hint})"
+        )))
     }
 }
 
@@ -197,10 +203,7 @@ pub fn depth(no_color: bool, variable: impl Fn(&str) -> Option<String>) -> Depth
 }
 
 /// The markers: as configured, or ASCII where the locale is not UTF-8.
-pub fn markers(
-    configured: Option<Markers>,
-    variable: impl Fn(&str) -> Option<String>,
-) -> Markers {
+pub fn markers(configured: Option<Markers>, variable: impl Fn(&str) -> Option<String>) -> Markers {
     match configured {
         None | Some(Markers::Auto) => {
             let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
@@ -245,7 +248,8 @@ mod tests {
 
     #[test]
     fn a_locale_without_utf8_gets_ascii() {
-        let locale = |value: &'static str| move |name: &str| (name == "LANG").then(|| value.to_owned());
+        let locale =
+            |value: &'static str| move |name: &str| (name == "LANG").then(|| value.to_owned());
         assert_eq!(markers(None, locale("C")), Markers::Ascii);
         assert_eq!(markers(None, locale("de_DE.UTF-8")), Markers::Auto);
         assert_eq!(markers(Some(Markers::Block), locale("C")), Markers::Block);

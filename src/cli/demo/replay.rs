@@ -37,10 +37,22 @@ pub(super) struct Sent {
 }
 
 impl<'a> Replay<'a> {
-    pub(super) fn new(workspace: &'a Workspace, client: &'a Client, output: &'a Output) -> Result<Self> {
-        let Snapshot::Overview(overview) = connect::snapshot(client, &Topic::Overview)? else { return Err(connect::unexpected()) };
+    pub(super) fn new(
+        workspace: &'a Workspace,
+        client: &'a Client,
+        output: &'a Output,
+    ) -> Result<Self> {
+        let Snapshot::Overview(overview) = connect::snapshot(client, &Topic::Overview)? else {
+            return Err(connect::unexpected());
+        };
         let http = Http::connect(&Address::Url(format!("http://{}", overview.http), None))?;
-        Ok(Self { workspace, client, output, http, sent: Sent::default() })
+        Ok(Self {
+            workspace,
+            client,
+            output,
+            http,
+            sent: Sent::default(),
+        })
     }
 
     /// Every flight of a month; answers how many.
@@ -50,13 +62,20 @@ impl<'a> Replay<'a> {
         for (number, start) in (0..rows).step_by(BATCH).enumerate() {
             self.send(&frame, start, BATCH.min(rows - start))?;
             if number % 10 == 0 {
-                self.output.tick(format!("2013-{month:02}  {start} of {rows} flights asked about"));
+                self.output.tick(format!(
+                    "2013-{month:02}  {start} of {rows} flights asked about"
+                ));
             }
         }
-        for row in (0..SINGLE).map(|index| index * rows.max(1) / SINGLE).filter(|row| *row < rows) {
+        for row in (0..SINGLE)
+            .map(|index| index * rows.max(1) / SINGLE)
+            .filter(|row| *row < rows)
+        {
             let began = Instant::now();
             self.send(&frame, row, 1)?;
-            self.sent.single_ms.push(began.elapsed().as_secs_f64() * 1e3);
+            self.sent
+                .single_ms
+                .push(began.elapsed().as_secs_f64() * 1e3);
         }
         self.keep()?;
         Ok(rows)
@@ -68,52 +87,82 @@ impl<'a> Replay<'a> {
         for row in 0..count.min(frame.rows()) {
             let began = Instant::now();
             self.send(&frame, row, 1)?;
-            self.sent.single_ms.push(began.elapsed().as_secs_f64() * 1e3);
+            self.sent
+                .single_ms
+                .push(began.elapsed().as_secs_f64() * 1e3);
         }
         self.keep()
     }
 
     /// The month's rows with features. Without bounds: as they were joined before.
     fn joined(&self, month: u32, bounds: Option<(Timestamp, Timestamp)>) -> Result<Frame> {
-        let path = self.workspace.state().join("replay").join(format!("2013-{month:02}.parquet"));
+        let path = self
+            .workspace
+            .state()
+            .join("replay")
+            .join(format!("2013-{month:02}.parquet"));
         if let Some((from, to)) = bounds {
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder)?;
             }
-            let command = Command::JoinFeatures { pipeline: "delay".to_owned(), from: Some(from), to: Some(to), output: path.to_string_lossy().into_owned() };
-            let Reply::Jobs(jobs) = self.client.command(&command)? else { return Err(connect::unexpected()) };
+            let command = Command::JoinFeatures {
+                pipeline: "delay".to_owned(),
+                from: Some(from),
+                to: Some(to),
+                output: path.to_string_lossy().into_owned(),
+            };
+            let Reply::Jobs(jobs) = self.client.command(&command)? else {
+                return Err(connect::unexpected());
+            };
             for job in jobs {
                 let (ended, _) = wait::until_ended(self.client, job, self.output)?;
                 if ended.state != JobState::Succeeded {
                     let why = ended.error.unwrap_or_default();
-                    return Err(Error::internal(format!("joining features of month {month}: {why}")).into());
+                    return Err(Error::internal(format!(
+                        "joining features of month {month}: {why}"
+                    ))
+                    .into());
                 }
             }
         }
         let frame = source::read(&[path], None)?;
         // A caller does not know the outcome.
-        let known: Vec<String> = frame.names().into_iter().filter(|name| name != "late" && name != "arr_utc").collect();
+        let known: Vec<String> = frame
+            .names()
+            .into_iter()
+            .filter(|name| name != "late" && name != "arr_utc")
+            .collect();
         Ok(frame.select(&known)?)
     }
 
     fn send(&mut self, frame: &Frame, start: usize, count: usize) -> Result<()> {
-        let rows: Vec<u32> = (start..start + count).filter_map(|row| u32::try_from(row).ok()).collect();
+        let rows: Vec<u32> = (start..start + count)
+            .filter_map(|row| u32::try_from(row).ok())
+            .collect();
         let records = frame.take(&rows)?.to_records();
-        let body = serde_json::to_vec(&serde_json::json!({ "dataframe_records": records })).map_err(Error::from)?;
-        let answer = self.http.request("POST", "/models/delay/invocations", &[("content-type", "application/json")], &body)?;
+        let body = serde_json::to_vec(&serde_json::json!({ "dataframe_records": records }))
+            .map_err(Error::from)?;
+        let answer = self.http.request(
+            "POST",
+            "/models/delay/invocations",
+            &[("content-type", "application/json")],
+            &body,
+        )?;
         self.sent.n += 1;
         self.sent.rows += count as u64;
         if answer.status != 200 {
             self.sent.failed += 1;
             let text = String::from_utf8_lossy(&answer.body).into_owned();
-            self.output.progress_done(format!("a request was refused ({}): {text}", answer.status));
+            self.output
+                .progress_done(format!("a request was refused ({}): {text}", answer.status));
         }
         Ok(())
     }
 
     fn keep(&self) -> Result<()> {
         let path = path(self.workspace);
-        std::fs::write(&path, serde_json::to_vec(&self.sent).map_err(Error::from)?).map_err(|error| Error::from(error).context(format!("writing `{}`", path.display())))?;
+        std::fs::write(&path, serde_json::to_vec(&self.sent).map_err(Error::from)?)
+            .map_err(|error| Error::from(error).context(format!("writing `{}`", path.display())))?;
         Ok(())
     }
 }
@@ -125,6 +174,7 @@ fn path(workspace: &Workspace) -> PathBuf {
 /// What the caller saw when the demo was made.
 pub(super) fn sent(workspace: &Workspace) -> Result<Sent> {
     let path = path(workspace);
-    let bytes = std::fs::read(&path).map_err(|error| Error::from(error).context(format!("reading `{}`", path.display())))?;
+    let bytes = std::fs::read(&path)
+        .map_err(|error| Error::from(error).context(format!("reading `{}`", path.display())))?;
     Ok(serde_json::from_slice(&bytes).map_err(Error::from)?)
 }

@@ -64,15 +64,39 @@ struct Requests {
 }
 
 pub(super) fn gather(connection: &Connection) -> Result<Summary> {
-    let runs = table(connection, &RunQuery { limit: 1_000, order_by: "attributes.start_time ASC".to_owned(), ..Default::default() })?;
-    let Reply::Reports(reports) = connection.command(&Command::Reports { monitor: "delay".to_owned() })? else { return Err(unexpected()) };
-    let Reply::Moves(history) = connection.command(&Command::History { model: ModelName::from("delay") })? else { return Err(unexpected()) };
-    let Snapshot::Models(models) = connection.snapshot(&Topic::Models)? else { return Err(unexpected()) };
+    let runs = table(
+        connection,
+        &RunQuery {
+            limit: 1_000,
+            order_by: "attributes.start_time ASC".to_owned(),
+            ..Default::default()
+        },
+    )?;
+    let Reply::Reports(reports) = connection.command(&Command::Reports {
+        monitor: "delay".to_owned(),
+    })?
+    else {
+        return Err(unexpected());
+    };
+    let Reply::Moves(history) = connection.command(&Command::History {
+        model: ModelName::from("delay"),
+    })?
+    else {
+        return Err(unexpected());
+    };
+    let Snapshot::Models(models) = connection.snapshot(&Topic::Models)? else {
+        return Err(unexpected());
+    };
     let workspace = connection.workspace()?;
     let sent = replay::sent(&workspace)?;
     let mut single = sent.single_ms;
     single.sort_by(f64::total_cmp);
-    let at = |share: f64| single.get(((single.len() as f64 * share) as usize).min(single.len().saturating_sub(1))).copied().unwrap_or(0.0);
+    let at = |share: f64| {
+        single
+            .get(((single.len() as f64 * share) as usize).min(single.len().saturating_sub(1)))
+            .copied()
+            .unwrap_or(0.0)
+    };
     Ok(Summary {
         workspace: workspace.root().display().to_string(),
         runs: runs
@@ -80,22 +104,48 @@ pub(super) fn gather(connection: &Connection) -> Result<Summary> {
             .into_iter()
             .map(|row| RunLine {
                 family: row.params.get("trainer.kind").cloned().unwrap_or_default(),
-                metrics: row.metrics.iter().filter(|(key, _)| !key.contains('/')).map(|(key, value)| (key.clone(), value.0)).collect(),
+                metrics: row
+                    .metrics
+                    .iter()
+                    .filter(|(key, _)| !key.contains('/'))
+                    .map(|(key, value)| (key.clone(), value.0))
+                    .collect(),
                 params: row.params,
                 id: row.id,
                 name: row.name,
             })
             .collect(),
         months: reports.iter().map(month).collect(),
-        champion: Champion { name: ModelName::from("delay"), version: models.iter().find(|model| model.name.as_str() == "delay").and_then(|model| model.champion) },
+        champion: Champion {
+            name: ModelName::from("delay"),
+            version: models
+                .iter()
+                .find(|model| model.name.as_str() == "delay")
+                .and_then(|model| model.champion),
+        },
         history,
-        requests: Requests { n: sent.n, failed: sent.failed, rows: sent.rows, p50_ms: at(0.50), p99_ms: at(0.99) },
+        requests: Requests {
+            n: sent.n,
+            failed: sent.failed,
+            rows: sent.rows,
+            p50_ms: at(0.50),
+            p99_ms: at(0.99),
+        },
     })
 }
 
 fn month(report: &DriftReport) -> Month {
     let performance = report.performance.as_ref();
-    let metric = |name: &str| performance.and_then(|performance| performance.metrics.iter().find(|(metric, _)| metric == name)).map(|(_, value)| *value);
+    let metric = |name: &str| {
+        performance
+            .and_then(|performance| {
+                performance
+                    .metrics
+                    .iter()
+                    .find(|(metric, _)| metric == name)
+            })
+            .map(|(_, value)| *value)
+    };
     Month {
         month: report.label.clone(),
         version: report.reference.1,
@@ -118,25 +168,58 @@ pub(super) fn say(summary: &Summary, output: &Output) -> Result<Exit> {
     let text = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
     output.table(
         &["run", "family", "roc_auc", "brier"],
-        &summary.runs.iter().map(|run| vec![run.name.clone(), run.family.clone(), text(run.metrics.get("roc_auc").copied()), text(run.metrics.get("brier_score").copied())]).collect::<Vec<_>>(),
+        &summary
+            .runs
+            .iter()
+            .map(|run| {
+                vec![
+                    run.name.clone(),
+                    run.family.clone(),
+                    text(run.metrics.get("roc_auc").copied()),
+                    text(run.metrics.get("brier_score").copied()),
+                ]
+            })
+            .collect::<Vec<_>>(),
     );
     output.line("");
     output.table(
-        &["month", "version", "flights", "auc", "brier", "says", "is", "drifting"],
+        &[
+            "month", "version", "flights", "auc", "brier", "says", "is", "drifting",
+        ],
         &summary
             .months
             .iter()
-            .map(|month| vec![month.month.clone(), month.version.to_string(), month.n.to_string(), text(month.auc), text(month.brier), text(month.mean_prediction), text(month.rate), month.drifted.to_string()])
+            .map(|month| {
+                vec![
+                    month.month.clone(),
+                    month.version.to_string(),
+                    month.n.to_string(),
+                    text(month.auc),
+                    text(month.brier),
+                    text(month.mean_prediction),
+                    text(month.rate),
+                    month.drifted.to_string(),
+                ]
+            })
             .collect::<Vec<_>>(),
     );
     output.line("");
     for one in summary.history.iter().rev() {
         output.line(move_sentence(one));
     }
-    let version = summary.champion.version.map_or_else(|| "none".to_owned(), |version| version.to_string());
+    let version = summary
+        .champion
+        .version
+        .map_or_else(|| "none".to_owned(), |version| version.to_string());
     output.line("");
     output.line(format!("champion {} {version}", summary.champion.name));
-    output.line(format!("{} requests, {} failed, one row in {:.2} ms (p50), {:.2} ms (p99)", summary.requests.n, summary.requests.failed, summary.requests.p50_ms, summary.requests.p99_ms));
+    output.line(format!(
+        "{} requests, {} failed, one row in {:.2} ms (p50), {:.2} ms (p99)",
+        summary.requests.n,
+        summary.requests.failed,
+        summary.requests.p50_ms,
+        summary.requests.p99_ms
+    ));
     output.line(format!("look at it: cd {} && trainyard", summary.workspace));
     Ok(Exit::Done)
 }

@@ -324,6 +324,6 @@ mod tests {
         form.next();
         let mut buf = Buffer::empty(Rect::new(0, 0, 16, 2));
         form.render(*buf.area(), &mut buf, true, &Look::mono());
-        assert_eq!(text(&buf), "version  v1 ____\nreason   x______");
+        assert_eq!(text(&buf), "version v1 _____\nreason  x_______");
     }
 }

@@ -302,11 +302,11 @@ mod tests {
     fn numbers_end_at_the_right_and_the_sorted_heading_has_an_arrow() {
         let columns = columns();
         insta::assert_snapshot!(screen(40, 6, &table(&columns, &runs), &Look::mono()), @r"
-         NAME            STATE    VAL_AUC↓  AGE
-         brave-otter     done       0.8123   0h
-        ▌calm-heron      done       0.8023   1h
-         a-name-that-is… done       0.7923   2h
-         brave-otter     done       0.7823   3h
+         NAME             STATE    VAL_AUC↓  AGE
+         brave-otter      done       0.8123   0h
+        ▌calm-heron       done       0.8023   1h
+         a-name-that-is-… done       0.7923   2h
+         brave-otter      done       0.7823   3h
          … 5 more
         ");
     }

@@ -1,11 +1,11 @@
 //! Columns of the runs table: what there is, what fits, what a cell says, and how rows are asked for.
 
+use crate::domain::Timestamp;
 use crate::domain::metric::Number;
 use crate::domain::run::{RunRow, RunStatus, RunTable};
-use crate::domain::Timestamp;
 use crate::tui::text;
-use ratatui::style::Style;
 use crate::tui::theme::Theme;
+use ratatui::style::Style;
 
 /// One column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +111,11 @@ impl Column {
 
 /// A key in MLflow's search grammar: in backticks where it is not a plain word.
 pub fn quoted(key: &str) -> String {
-    if !key.is_empty() && key.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
+    if !key.is_empty()
+        && key
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+    {
         key.to_owned()
     } else {
         format!("`{key}`")
@@ -120,7 +124,10 @@ pub fn quoted(key: &str) -> String {
 
 /// Every column there is, the default ones in their order first.
 pub fn all(table: &RunTable) -> Vec<Column> {
-    let primary = table.primary_metric.clone().or_else(|| table.metric_keys.first().cloned());
+    let primary = table
+        .primary_metric
+        .clone()
+        .or_else(|| table.metric_keys.first().cloned());
     let mut columns = vec![Column::Name, Column::State];
     columns.extend(primary.clone().map(Column::Metric));
     columns.push(Column::Difference);
@@ -132,7 +139,12 @@ pub fn all(table: &RunTable) -> Vec<Column> {
         .cloned()
         .map(Column::Metric)
         .collect();
-    let params: Vec<Column> = table.param_keys.iter().cloned().map(Column::Param).collect();
+    let params: Vec<Column> = table
+        .param_keys
+        .iter()
+        .cloned()
+        .map(Column::Param)
+        .collect();
     // one metric, then two parameters, as long as there are any
     let (mut others, mut params) = (others.into_iter(), params.into_iter());
     loop {
@@ -207,8 +219,8 @@ pub fn cell(
         Column::State => state(row, is_champion, theme),
         Column::Metric(key) => {
             let value = row.metrics.get(key).map(|value| text::number(value.0));
-            let best = table.best.as_ref() == Some(&row.id)
-                && table.primary_metric.as_ref() == Some(key);
+            let best =
+                table.best.as_ref() == Some(&row.id) && table.primary_metric.as_ref() == Some(key);
             let sign = if best { " ★" } else { "  " };
             match value {
                 Some(value) if table.primary_metric.is_some() => (format!("{value}{sign}"), plain),
@@ -329,9 +341,10 @@ pub fn filter(typed: &str, table: Option<&RunTable>) -> String {
 }
 
 fn split(word: &str) -> Option<(&str, &str, &str)> {
-    [">=", "<=", "!=", ">", "<", "="]
-        .iter()
-        .find_map(|sign| word.split_once(sign).map(|(key, value)| (key, *sign, value)))
+    [">=", "<=", "!=", ">", "<", "="].iter().find_map(|sign| {
+        word.split_once(sign)
+            .map(|(key, value)| (key, *sign, value))
+    })
 }
 
 #[cfg(test)]
@@ -349,14 +362,24 @@ mod tests {
         check("otter", "otter");
         check("val_auc>0.8", "metrics.val_auc > 0.8");
         check("val_auc>", "");
-        check("val_auc>=0.8 state:done", "metrics.val_auc >= 0.8 AND attributes.status = 'FINISHED'");
-        check("depth=8 otter", "params.depth = '8' AND attributes.run_name ILIKE '%otter%'");
+        check(
+            "val_auc>=0.8 state:done",
+            "metrics.val_auc >= 0.8 AND attributes.status = 'FINISHED'",
+        );
+        check(
+            "depth=8 otter",
+            "params.depth = '8' AND attributes.run_name ILIKE '%otter%'",
+        );
         check("metrics.val_auc > 0.8", "metrics.val_auc > 0.8");
     }
 
     #[test]
     fn columns_read_back() {
-        for column in [Column::Name, Column::Difference, Column::Metric("a:b".to_owned())] {
+        for column in [
+            Column::Name,
+            Column::Difference,
+            Column::Metric("a:b".to_owned()),
+        ] {
             assert_eq!(Column::of(&column.id()), Some(column));
         }
     }

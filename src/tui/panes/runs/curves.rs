@@ -1,6 +1,8 @@
 //! The chart part of the runs pane: which metric, over which axis, how smooth, how close, and the cursor in it.
 
-use crate::chart::{Axis, Chart, ChartSpec, Curve, Curves, Kind, Point, Scale, Scatter, ScatterPoint};
+use crate::chart::{
+    Axis, Chart, ChartSpec, Curve, Curves, Kind, Point, Scale, Scatter, ScatterPoint,
+};
 use crate::domain::RunId;
 use crate::domain::metric::Series;
 use crate::domain::run::RunTable;
@@ -53,7 +55,12 @@ pub struct Shown {
 
 impl View {
     /// The chart of `key`.
-    pub fn curves(&self, key: &str, series: &BTreeMap<String, Vec<Series>>, shown: &[Shown]) -> Curves {
+    pub fn curves(
+        &self,
+        key: &str,
+        series: &BTreeMap<String, Vec<Series>>,
+        shown: &[Shown],
+    ) -> Curves {
         let of = series.get(key);
         let begin = |series: &Series| series.buckets.first().map_or(0, |bucket| bucket.time.0);
         let mut curves = Vec::new();
@@ -61,8 +68,7 @@ impl View {
             if run.champion && self.alone {
                 continue;
             }
-            let Some(series) =
-                of.and_then(|all| all.iter().find(|series| series.run == run.run))
+            let Some(series) = of.and_then(|all| all.iter().find(|series| series.run == run.run))
             else {
                 continue;
             };
@@ -109,7 +115,12 @@ impl View {
     }
 
     /// The same with its title.
-    pub fn chart(&self, key: &str, series: &BTreeMap<String, Vec<Series>>, shown: &[Shown]) -> ChartSpec {
+    pub fn chart(
+        &self,
+        key: &str,
+        series: &BTreeMap<String, Vec<Series>>,
+        shown: &[Shown],
+    ) -> ChartSpec {
         let axis = if self.by_time { "time" } else { "step" };
         ChartSpec::new(
             format!("{key} by {axis}"),
@@ -147,7 +158,11 @@ impl View {
         let (from, to) = self.window.unwrap_or((low, high));
         let middle = self.cursor.unwrap_or((from + to) / 2.0).clamp(from, to);
         let around = |width: f64| {
-            let share = if to > from { (middle - from) / (to - from) } else { 0.5 };
+            let share = if to > from {
+                (middle - from) / (to - from)
+            } else {
+                0.5
+            };
             let start = middle - width * share;
             (start.max(low), (start + width).min(high))
         };
@@ -287,7 +302,10 @@ pub fn scatter(table: &RunTable, shown: &[Shown]) -> Option<ChartSpec> {
         .collect();
     let count = points.len();
     Some(ChartSpec::new(
-        format!("{param} × {metric}, {}", text::counted(count as u64, "run", "runs")),
+        format!(
+            "{param} × {metric}, {}",
+            text::counted(count as u64, "run", "runs")
+        ),
         Chart::Scatter(Scatter {
             points,
             x: Axis::named(param.clone()),

@@ -80,7 +80,8 @@ pub fn run(
     let http = tcp.local_addr()?.to_string();
     let unix = bind_unix(&workspace.socket())?;
 
-    let services = Services::open(workspace.clone(), config, clock)?;
+    let services = Services::open(workspace, config, clock)?;
+    let workspace = &services.core.workspace;
     if let Err(error) = services.serving.reconcile(&services) {
         // the deployment says why it does not answer; everything else works
         warn!(%error, "a deployment was not brought up");

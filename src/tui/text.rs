@@ -47,11 +47,15 @@ pub fn right(text: &str, columns: usize) -> String {
     out
 }
 
-/// Words wrapped into lines of at most `columns`; long words are broken.
+/// Words wrapped into lines of at most `columns`; long words are broken. A line that fits stays as it is.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
     let mut lines = Vec::new();
     for paragraph in text.lines() {
+        if paragraph.width() <= columns {
+            lines.push(paragraph.to_owned());
+            continue;
+        }
         let mut line = String::new();
         for word in paragraph.split_whitespace() {
             let mut word = word.to_owned();

@@ -475,12 +475,15 @@ fn difference_lines(pane: &Runs, width: usize, context: &Context) -> Vec<Line<'s
     // short values as they were written, longer numbers as the table writes them
     let short = |value: &Option<String>| match value {
         None => "—".to_owned(),
-        Some(value) if text::width(value) <= 6 => value.clone(),
+        Some(value) if text::width(value) <= 7 => match value.strip_prefix("0.") {
+            Some(rest) => format!(".{rest}"),
+            None => value.clone(),
+        },
         Some(value) => value
             .parse::<f64>()
             .map_or_else(|_| value.clone(), text::number),
     };
-    let room = width.saturating_sub(12) / count.max(1);
+    let room = (width.saturating_sub(10) / count.max(1)).saturating_sub(1);
     let cell = rows
         .iter()
         .flat_map(|row| row.values.iter().map(|value| text::width(&short(value))))

@@ -80,7 +80,7 @@ pub fn places(pane: &Runs, area: Rect) -> Places {
             strip: [live, jobs, corner],
         };
     }
-    let (upper, lower) = layout::above(area, (area.height + 1) / 2);
+    let (upper, lower) = layout::above(area, area.height.div_ceil(2));
     let (chart, differences) = layout::beside(lower, area.width * 5 / 8);
     places.chart = chart;
     places.differences = differences;

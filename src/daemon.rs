@@ -2,6 +2,7 @@
 //! api, says where it is, and stops them in order. Holds no rule and knows no handler.
 
 use crate::api::protocol::PROTOCOL;
+use crate::api::server;
 use crate::config::Config;
 use crate::domain::{Clock, Error, Result, SystemClock, Timestamp};
 use crate::jobs::folder::write_json;
@@ -128,8 +129,15 @@ fn routes(
     stop: watch::Sender<bool>,
 ) -> Router {
     let pipelines: Arc<dyn Pipelines> = Arc::clone(runtime) as _;
-    let _ = (pipelines, http, started, stop);
+    let context = server::Context::new(
+        Arc::clone(services),
+        pipelines,
+        started,
+        http.to_owned(),
+        stop,
+    );
     Router::new()
+        .merge(server::router(Arc::new(context)))
         .merge(crate::http::inference::router(Arc::clone(services)))
         .merge(crate::http::features::router(Arc::clone(services)))
 }

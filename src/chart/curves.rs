@@ -79,7 +79,7 @@ pub enum Legend {
 /// Lines and everything around them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curves {
-    /// The lines; later ones are drawn over earlier ones, the selected one last.
+    /// The lines; later ones are drawn over earlier ones, then references, then the selected one.
     pub curves: Vec<Curve>,
     /// The x axis.
     pub x: Axis,
@@ -204,7 +204,7 @@ pub fn draw<B: DrawingBackend>(pen: &mut Pen<'_, B>, area: Area, spec: &Curves) 
             }
         })
         .collect();
-    prepared.sort_by_key(|line| (!line.curve.reference, line.curve.selected));
+    prepared.sort_by_key(|line| (line.curve.selected, line.curve.reference));
     let Some((y_low, y_high)) = y_range(spec, &prepared) else {
         return frame::empty(pen, area, &spec.empty);
     };
@@ -508,22 +508,18 @@ fn beside<B: DrawingBackend>(
     let line = pen.metrics.line_height;
     let rows = pen.lines(plot.area.bottom() - top).max(1);
     let excess = names.len().saturating_sub(rows as usize);
-    let mut placed: Vec<(i32, &EndName)> = names[excess..]
-        .iter()
-        .rev()
-        .map(|name| (plot.y.place(name.value), name))
-        .collect();
-    placed.sort_by_key(|(y, _)| *y);
+    let mut placed: Vec<&EndName> = names[excess..].iter().collect();
+    placed.sort_by(|a, b| b.value.total_cmp(&a.value));
     let wanted: Vec<i32> = placed
         .iter()
-        .map(|(y, _)| ((y - top) / line).clamp(0, rows - 1))
+        .map(|name| ((plot.y.place(name.value) - top) / line).clamp(0, rows - 1))
         .collect();
     let x = plot.area.right() + pen.letters(1);
     let column = Area {
         y: top,
         ..plot.area
     };
-    for ((_, name), row) in placed.iter().zip(apart(&wanted, rows)) {
+    for (name, row) in placed.iter().zip(apart(&wanted, rows)) {
         let y = pen.line_middle(column, row);
         pen.text(&name.text, (x, y), Align::Left, name.ink)?;
     }

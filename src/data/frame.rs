@@ -2,21 +2,16 @@
 //! Every column is one of five: Int64, Float64, Utf8, Boolean, Timestamp in microseconds (zone UTC or none);
 //! what files and callers bring is made one of these once, here.
 
-use super::column::{Cell, GrowingColumn};
+use super::records::Records;
+use super::types::{kind_of, normalise, stack};
 use super::{Error, Result, instant};
 use crate::domain::dataset::ColumnKind;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    Date32Type, Date64Type, DurationMicrosecondType, DurationMillisecondType,
-    DurationNanosecondType, DurationSecondType, Float64Type, Int64Type, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
-};
+use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{
-    Array, ArrayRef, ArrowPrimitiveType, Float64Array, Int64Array, RecordBatch, RecordBatchOptions,
-    TimestampMicrosecondArray, UInt32Array,
+    Array, ArrayRef, ArrowPrimitiveType, RecordBatch, RecordBatchOptions, UInt32Array,
 };
-use arrow_cast::CastOptions;
-use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use arrow_schema::{DataType, Field, Schema};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -284,115 +279,6 @@ impl Frame {
     }
 }
 
-/// JSON objects that become rows.
-#[derive(Default)]
-pub(crate) struct Records {
-    names: Vec<String>,
-    columns: Vec<GrowingColumn>,
-    index: rustc_hash::FxHashMap<String, usize>,
-    rows: usize,
-}
-
-impl Records {
-    /// One more row.
-    pub(crate) fn push<'a>(
-        &mut self,
-        record: impl Iterator<Item = (&'a str, &'a serde_json::Value)>,
-    ) -> Result<()> {
-        let row = self.rows;
-        for (key, value) in record {
-            let at = match self.index.get(key) {
-                Some(at) => *at,
-                None => {
-                    let at = self.columns.len();
-                    self.index.insert(key.to_owned(), at);
-                    self.names.push(key.to_owned());
-                    self.columns.push(GrowingColumn::default());
-                    at
-                }
-            };
-            let column = &mut self.columns[at];
-            if column.cells() > row {
-                return Err(Error::new(format!(
-                    "row {}: the key `{key}` comes twice",
-                    row + 1
-                )));
-            }
-            fill(column, row);
-            let cell = cell(value, column.kind()).ok_or_else(|| {
-                Error::new(format!(
-                    "row {}, column `{key}`: lists and objects are no values",
-                    row + 1
-                ))
-            })?;
-            column.push(cell).map_err(|mixed| {
-                Error::new(format!(
-                    "row {}, column `{key}`: a value of type {} in a column of type {}",
-                    row + 1,
-                    mixed.came,
-                    mixed.held
-                ))
-            })?;
-        }
-        self.rows += 1;
-        Ok(())
-    }
-
-    /// The rows as a table.
-    pub(crate) fn finish(self) -> Result<Frame> {
-        let rows = self.rows;
-        let mut columns = Vec::with_capacity(self.names.len());
-        for (name, mut column) in self.names.into_iter().zip(self.columns) {
-            fill(&mut column, rows);
-            let array = column
-                .finish()
-                .map_err(|error| Error::new(format!("column `{name}`: {error}")))?;
-            columns.push((name, array));
-        }
-        Frame::from_columns_of(columns, rows)
-    }
-}
-
-/// Nulls up to `rows`; they never fail.
-fn fill(column: &mut GrowingColumn, rows: usize) {
-    while column.cells() < rows && column.push(Cell::Null).is_ok() {}
-}
-
-fn cell(value: &serde_json::Value, held: Option<ColumnKind>) -> Option<Cell<'_>> {
-    use serde_json::Value;
-    Some(match value {
-        Value::Null => Cell::Null,
-        Value::Bool(value) => Cell::Boolean(*value),
-        Value::Number(number) => match number.as_i64() {
-            Some(value) => Cell::Integer(value),
-            None => Cell::Number(number.as_f64()?),
-        },
-        Value::String(text) => match (held, text.as_str()) {
-            (Some(ColumnKind::Number | ColumnKind::Integer), "NaN") => Cell::Null,
-            (Some(ColumnKind::Number | ColumnKind::Integer), "Infinity") => {
-                Cell::Number(f64::INFINITY)
-            }
-            (Some(ColumnKind::Number | ColumnKind::Integer), "-Infinity") => {
-                Cell::Number(f64::NEG_INFINITY)
-            }
-            (_, text) => Cell::Text(text),
-        },
-        Value::Array(_) | Value::Object(_) => return None,
-    })
-}
-
-/// The kind of one of our five Arrow types.
-pub(crate) fn kind_of(data_type: &DataType) -> Option<ColumnKind> {
-    Some(match data_type {
-        DataType::Int64 => ColumnKind::Integer,
-        DataType::Float64 => ColumnKind::Number,
-        DataType::Utf8 => ColumnKind::Text,
-        DataType::Boolean => ColumnKind::Boolean,
-        DataType::Timestamp(TimeUnit::Microsecond, _) => ColumnKind::Time,
-        _ => return None,
-    })
-}
-
 /// A column's values as text; see [`Frame::texts`].
 pub(crate) fn texts(column: &ArrayRef) -> Vec<Option<String>> {
     match column.data_type() {
@@ -461,174 +347,115 @@ fn whole<T: ArrowPrimitiveType<Native = i64>>(array: &arrow_array::PrimitiveArra
     }
 }
 
-/// Columns of one name under each other.
-fn stack(name: &str, labels: &[String], parts: &[&ArrayRef]) -> Result<ArrayRef> {
-    let mut target: Option<(&str, DataType)> = None;
-    for (label, part) in labels.iter().zip(parts) {
-        if part.null_count() == part.len() {
-            continue;
-        }
-        let came = part.data_type();
-        target = Some(match target.take() {
-            None => (label, came.clone()),
-            Some((held_label, held)) => match (&held, came) {
-                _ if &held == came => (held_label, held),
-                (DataType::Float64, DataType::Int64) => (held_label, held),
-                (DataType::Int64, DataType::Float64) => (label, came.clone()),
-                (DataType::Timestamp(_, _), DataType::Timestamp(_, _)) => (held_label, utc_time()),
-                _ => {
-                    let word = |data_type: &DataType| {
-                        kind_of(data_type).map_or_else(String::new, |kind| kind.to_string())
-                    };
-                    return Err(Error::new(format!(
-                        "column `{name}` is {} in `{label}` but {} in `{held_label}`",
-                        word(came),
-                        word(&held)
-                    )));
-                }
-            },
-        });
-    }
-    let target = target.map_or_else(|| parts[0].data_type().clone(), |(_, data_type)| data_type);
-    let widened = parts
-        .iter()
-        .map(|part| widen(part, &target))
-        .collect::<std::result::Result<Vec<_>, _>>()
-        .and_then(|parts| {
-            let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
-            arrow_select::concat::concat(&parts)
-        });
-    widened.map_err(|error| Error::new(format!("column `{name}`: {error}")))
-}
-
-fn widen(
-    part: &ArrayRef,
-    target: &DataType,
-) -> std::result::Result<ArrayRef, arrow_schema::ArrowError> {
-    if part.data_type() == target {
-        return Ok(Arc::clone(part));
-    }
-    if part.null_count() == part.len() {
-        return Ok(arrow_array::new_null_array(target, part.len()));
-    }
-    match (part.data_type(), target) {
-        (DataType::Timestamp(_, _), DataType::Timestamp(_, zone)) => Ok(Arc::new(
-            part.as_primitive::<TimestampMicrosecondType>()
-                .clone()
-                .with_timezone_opt(zone.clone()),
-        )),
-        _ => arrow_cast::cast(part, target),
-    }
-}
-
-fn utc_time() -> DataType {
-    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
-}
-
-/// Any supported Arrow column as one of our five types. A zone other than UTC is dropped: the values are instants.
-fn normalise(column: &ArrayRef) -> Result<ArrayRef> {
-    let checked = CastOptions {
-        safe: false,
-        ..CastOptions::default()
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::data::types::utc_time;
+    use arrow_array::{
+        Date32Array, DictionaryArray, Float64Array, Int8Array, StringArray, UInt64Array,
     };
-    let to = |target: &DataType| {
-        arrow_cast::cast_with_options(column, target, &checked)
-            .map_err(|error| Error::new(error.to_string()))
-    };
-    Ok(match column.data_type() {
-        DataType::Int64 | DataType::Float64 | DataType::Utf8 | DataType::Boolean => {
-            Arc::clone(column)
-        }
-        DataType::Timestamp(TimeUnit::Microsecond, None) => Arc::clone(column),
-        DataType::Timestamp(TimeUnit::Microsecond, Some(zone)) if zone.as_ref() == "UTC" => {
-            Arc::clone(column)
-        }
-        DataType::Timestamp(unit, zone) => {
-            let zone = zone.as_ref().map(|_| Arc::<str>::from("UTC"));
-            let times = match unit {
-                TimeUnit::Second => {
-                    micros(column.as_primitive::<TimestampSecondType>(), 1_000_000, 1)?
-                }
-                TimeUnit::Millisecond => {
-                    micros(column.as_primitive::<TimestampMillisecondType>(), 1_000, 1)?
-                }
-                TimeUnit::Microsecond => {
-                    micros(column.as_primitive::<TimestampMicrosecondType>(), 1, 1)?
-                }
-                TimeUnit::Nanosecond => {
-                    micros(column.as_primitive::<TimestampNanosecondType>(), 1, 1_000)?
-                }
-            };
-            Arc::new(
-                TimestampMicrosecondArray::new(times.values().clone(), times.nulls().cloned())
-                    .with_timezone_opt(zone),
-            )
-        }
-        DataType::Date32 => {
-            let days: Int64Array = column.as_primitive::<Date32Type>().unary(i64::from);
-            let times = micros(&days, instant::DAY, 1)?;
-            Arc::new(TimestampMicrosecondArray::new(
-                times.values().clone(),
-                times.nulls().cloned(),
-            ))
-        }
-        DataType::Date64 => {
-            let times = micros(column.as_primitive::<Date64Type>(), 1_000, 1)?;
-            Arc::new(TimestampMicrosecondArray::new(
-                times.values().clone(),
-                times.nulls().cloned(),
-            ))
-        }
-        DataType::Duration(unit) => Arc::new(match unit {
-            TimeUnit::Second => micros(column.as_primitive::<DurationSecondType>(), 1_000_000, 1)?,
-            TimeUnit::Millisecond => {
-                micros(column.as_primitive::<DurationMillisecondType>(), 1_000, 1)?
-            }
-            TimeUnit::Microsecond => {
-                micros(column.as_primitive::<DurationMicrosecondType>(), 1, 1)?
-            }
-            TimeUnit::Nanosecond => {
-                micros(column.as_primitive::<DurationNanosecondType>(), 1, 1_000)?
-            }
-        }),
-        DataType::Int8
-        | DataType::Int16
-        | DataType::Int32
-        | DataType::UInt8
-        | DataType::UInt16
-        | DataType::UInt32
-        | DataType::UInt64 => to(&DataType::Int64)?,
-        DataType::Float16
-        | DataType::Float32
-        | DataType::Decimal32(_, _)
-        | DataType::Decimal64(_, _)
-        | DataType::Decimal128(_, _)
-        | DataType::Decimal256(_, _) => to(&DataType::Float64)?,
-        DataType::LargeUtf8 | DataType::Utf8View => to(&DataType::Utf8)?,
-        DataType::Dictionary(_, values) => normalise(&to(values)?)?,
-        DataType::Null => Arc::new(Float64Array::new_null(column.len())),
-        other => {
-            return Err(Error::new(format!(
-                "the type {other} is not supported; numbers, text, booleans and times are"
-            )));
-        }
-    })
-}
 
-/// `value * times / over`, rounded down, checked.
-fn micros<T: ArrowPrimitiveType<Native = i64>>(
-    array: &arrow_array::PrimitiveArray<T>,
-    times: i64,
-    over: i64,
-) -> Result<Int64Array> {
-    array
-        .try_unary(|value| {
-            value
-                .checked_mul(times)
-                .map(|value| value.div_euclid(over))
-                .ok_or(arrow_schema::ArrowError::ComputeError(format!(
-                    "the time {value} does not fit into microseconds"
-                )))
-        })
-        .map_err(|error| Error::new(error.to_string()))
+    fn records(text: &str) -> Result<Frame> {
+        let records: Vec<serde_json::Map<String, serde_json::Value>> =
+            serde_json::from_str(text).unwrap();
+        Frame::from_records(&records)
+    }
+
+    #[test]
+    fn any_arrow_type_becomes_one_of_five() {
+        let words: DictionaryArray<arrow_array::types::Int32Type> =
+            vec![Some("a"), None].into_iter().collect();
+        let frame = Frame::from_columns(vec![
+            (
+                "i".into(),
+                Arc::new(Int8Array::from(vec![Some(-1), None])) as ArrayRef,
+            ),
+            ("w".into(), Arc::new(words)),
+            ("d".into(), Arc::new(Date32Array::from(vec![1, -1]))),
+            ("z".into(), Arc::new(arrow_array::NullArray::new(2))),
+            (
+                "n".into(),
+                Arc::new(
+                    arrow_array::TimestampNanosecondArray::from(vec![1_999, -1])
+                        .with_timezone("America/New_York"),
+                ),
+            ),
+        ])
+        .unwrap();
+        use ColumnKind::{Integer, Number, Text, Time};
+        let kinds: Vec<ColumnKind> = frame
+            .names()
+            .iter()
+            .map(|name| frame.kind(name).unwrap())
+            .collect();
+        assert_eq!(kinds, [Integer, Text, Time, Number, Time]);
+        assert_eq!(
+            frame.times("d").unwrap(),
+            [Some(instant::DAY), Some(-instant::DAY)]
+        );
+        assert_eq!(frame.times("n").unwrap(), [Some(1), Some(-1)]);
+        assert_eq!(frame.column("n").unwrap().data_type(), &utc_time());
+        assert!(frame.numbers("i").unwrap()[1].is_nan());
+        let huge = Frame::from_columns(vec![(
+            "h".into(),
+            Arc::new(UInt64Array::from(vec![u64::MAX])) as ArrayRef,
+        )]);
+        assert!(huge.unwrap_err().0.contains("`h`"));
+        let twice = vec![
+            ("a".into(), frame.column("i").unwrap().clone()),
+            ("a".into(), frame.column("i").unwrap().clone()),
+        ];
+        assert!(Frame::from_columns(twice).unwrap_err().0.contains("`a`"));
+    }
+
+    #[test]
+    fn text_is_written_as_people_write() {
+        let frame = Frame::from_columns(vec![(
+            "x".into(),
+            Arc::new(Float64Array::from(vec![3.0, 0.1, -0.0, f64::NAN, 1e21])) as ArrayRef,
+        )])
+        .unwrap();
+        let texts: Vec<String> = frame
+            .texts("x")
+            .unwrap()
+            .into_iter()
+            .map(Option::unwrap_or_default)
+            .collect();
+        assert_eq!(texts, ["3", "0.1", "0", "", "1000000000000000000000"]);
+    }
+
+    #[test]
+    fn records_become_rows() {
+        let frame =
+            records(r#"[{"a": 1, "b": "x"}, {"a": 2.5, "c": true}, {"a": "NaN", "b": null}]"#)
+                .unwrap();
+        assert_eq!(frame.rows(), 3);
+        assert_eq!(frame.kind("a").unwrap(), ColumnKind::Number);
+        assert_eq!(frame.texts("b").unwrap(), [Some("x".into()), None, None]);
+        assert_eq!(frame.texts("c").unwrap(), [None, Some("true".into()), None]);
+        let error = records(r#"[{"a": 1}, {"a": "x"}]"#).unwrap_err().0;
+        assert!(error.contains("row 2") && error.contains("`a`"), "{error}");
+        assert!(records(r#"[{"a": [1]}]"#).unwrap_err().0.contains("`a`"));
+        assert_eq!(records("[]").unwrap().rows(), 0);
+    }
+
+    #[test]
+    fn rows_are_taken_columns_selected_and_tables_put_together() {
+        let frame = records(r#"[{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]"#).unwrap();
+        let back = frame.take(&[1, 0, 1]).unwrap();
+        assert_eq!(back.numbers("a").unwrap(), [2.0, 1.0, 2.0]);
+        assert!(frame.take(&[2]).is_err());
+        let other = records(r#"[{"b": null, "a": 0.5}]"#).unwrap();
+        let both = Frame::concat(&[frame.clone(), other]).unwrap();
+        assert_eq!(both.numbers("a").unwrap(), [1.0, 2.0, 0.5]);
+        assert_eq!(both.kind("b").unwrap(), ColumnKind::Text);
+        assert_eq!(frame.select(&["b".into()]).unwrap().names(), ["b"]);
+        assert!(frame.column("c").unwrap_err().0.contains("`a`, `b`"));
+        let replaced = frame
+            .with("b", Arc::new(StringArray::from(vec!["p", "q"])))
+            .unwrap();
+        assert_eq!(replaced.texts("b").unwrap()[0].as_deref(), Some("p"));
+        assert!(Frame::concat(&[frame.clone(), frame.select(&["a".into()]).unwrap()]).is_err());
+    }
 }

@@ -1,7 +1,7 @@
 //! JSON lines -> columns: an object a line, keys in order of first appearance, text that is all times made times.
 
 use super::csv::Guess;
-use super::frame::Records;
+use super::records::Records;
 use super::text_file::{failed, open};
 use super::{Frame, Result, checks, instant};
 use crate::domain::dataset::ColumnKind;

@@ -96,7 +96,7 @@ fn encode(rows: &ArrayRef, facts: &ArrayRef) -> Result<Entities> {
         }
         _ => {
             let word = |column: &ArrayRef| {
-                super::frame::kind_of(column.data_type())
+                super::types::kind_of(column.data_type())
                     .map_or_else(String::new, |kind| kind.to_string())
             };
             Err(Error::new(format!(
@@ -171,4 +171,57 @@ pub fn group(entity: &[u32], count: usize, keep: impl Fn(usize) -> bool) -> (Vec
         }
     }
     (order, starts)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use arrow_array::{Float64Array, Int64Array, StringArray};
+    use std::sync::Arc;
+
+    #[test]
+    fn all_key_columns_must_be_equal_and_null_never_is() {
+        let words: ArrayRef = Arc::new(StringArray::from(vec![
+            Some("a"),
+            Some("a"),
+            None,
+            Some("b"),
+        ]));
+        let whole: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), Some(2), Some(1), None]));
+        let other_words: ArrayRef = Arc::new(StringArray::from(vec![
+            Some("a"),
+            Some("a"),
+            Some("b"),
+            None,
+        ]));
+        let numbers: ArrayRef = Arc::new(Float64Array::from(vec![2.0, 1.5, 1.0, 1.0]));
+        let found = entities(&[&words, &whole], 4, &[&other_words, &numbers], 4).unwrap();
+        assert_eq!(found.rows, [0, 1, NONE, NONE]);
+        assert_eq!(found.facts, [1, NONE, NONE, NONE]);
+        assert_eq!(found.count, 2);
+    }
+
+    #[test]
+    fn no_keys_are_one_entity_and_types_must_agree() {
+        let found = entities(&[], 2, &[], 3).unwrap();
+        assert_eq!(
+            (found.rows, found.facts, found.count),
+            (vec![0, 0], vec![0, 0, 0], 1)
+        );
+        let words: ArrayRef = Arc::new(StringArray::from(vec!["1"]));
+        let whole: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+        assert!(
+            entities(&[&words], 1, &[&whole], 1)
+                .unwrap_err()
+                .0
+                .contains("text")
+        );
+    }
+
+    #[test]
+    fn groups_keep_the_order() {
+        let (order, starts) = group(&[1, 0, NONE, 1, 0], 2, |position| position != 4);
+        assert_eq!((order, starts), (vec![1, 0, 3], vec![0, 1, 3]));
+    }
 }

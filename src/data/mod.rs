@@ -10,6 +10,7 @@ mod features;
 pub mod frame;
 pub mod instant;
 mod json_lines;
+mod json_rows;
 pub mod keys;
 mod parquet_file;
 pub mod profile;
@@ -21,6 +22,7 @@ pub mod split;
 pub mod sql;
 pub mod table;
 mod text_file;
+mod types;
 pub mod window;
 mod write;
 

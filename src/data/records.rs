@@ -1,74 +1,102 @@
-//! Rows as JSON objects: numbers as numbers (NaN and infinities null), times in ISO 8601, null as null.
+//! JSON objects as rows: columns are the union of keys in order of first appearance. Knows no files.
 
-use super::Frame;
-use super::frame::texts;
-use arrow_array::Array;
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type};
-use arrow_schema::DataType;
-use serde_json::{Map, Value};
+use super::column::{Cell, GrowingColumn};
+use super::{Error, Frame, Result};
+use crate::domain::dataset::ColumnKind;
 
-impl Frame {
-    /// One JSON object a row.
-    pub fn to_records(&self) -> Vec<Map<String, Value>> {
-        let mut records = vec![Map::new(); self.rows()];
-        for (name, column) in self.names().into_iter().zip(self.batch.columns()) {
-            let mut put = |row: usize, value: Value| {
-                records[row].insert(name.clone(), value);
+/// JSON objects that become rows.
+#[derive(Default)]
+pub(crate) struct Records {
+    names: Vec<String>,
+    columns: Vec<GrowingColumn>,
+    index: rustc_hash::FxHashMap<String, usize>,
+    rows: usize,
+}
+
+impl Records {
+    /// One more row.
+    pub(crate) fn push<'a>(
+        &mut self,
+        record: impl Iterator<Item = (&'a str, &'a serde_json::Value)>,
+    ) -> Result<()> {
+        let row = self.rows;
+        for (key, value) in record {
+            let at = match self.index.get(key) {
+                Some(at) => *at,
+                None => {
+                    let at = self.columns.len();
+                    self.index.insert(key.to_owned(), at);
+                    self.names.push(key.to_owned());
+                    self.columns.push(GrowingColumn::default());
+                    at
+                }
             };
-            match column.data_type() {
-                DataType::Float64 => {
-                    let numbers = column.as_primitive::<Float64Type>();
-                    numbers.iter().enumerate().for_each(|(row, value)| {
-                        put(
-                            row,
-                            value
-                                .and_then(serde_json::Number::from_f64)
-                                .map_or(Value::Null, Value::Number),
-                        )
-                    });
-                }
-                DataType::Int64 => {
-                    let numbers = column.as_primitive::<Int64Type>();
-                    numbers
-                        .iter()
-                        .enumerate()
-                        .for_each(|(row, value)| put(row, value.map_or(Value::Null, Value::from)));
-                }
-                DataType::Boolean => {
-                    let flags = column.as_boolean();
-                    (0..flags.len()).for_each(|row| {
-                        put(
-                            row,
-                            if flags.is_null(row) {
-                                Value::Null
-                            } else {
-                                Value::Bool(flags.value(row))
-                            },
-                        )
-                    });
-                }
-                _ => texts(column)
-                    .into_iter()
-                    .enumerate()
-                    .for_each(|(row, text)| put(row, text.map_or(Value::Null, Value::String))),
+            let column = &mut self.columns[at];
+            if column.cells() > row {
+                return Err(Error::new(format!(
+                    "row {}: the key `{key}` comes twice",
+                    row + 1
+                )));
             }
+            fill(column, row);
+            let cell = cell(value, column.kind()).ok_or_else(|| {
+                Error::new(format!(
+                    "row {}, column `{key}`: lists and objects are no values",
+                    row + 1
+                ))
+            })?;
+            column.push(cell).map_err(|mixed| {
+                Error::new(format!(
+                    "row {}, column `{key}`: a value of type {} in a column of type {}",
+                    row + 1,
+                    mixed.came,
+                    mixed.held
+                ))
+            })?;
         }
-        records
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// The rows as a table.
+    pub(crate) fn finish(self) -> Result<Frame> {
+        let rows = self.rows;
+        let mut columns = Vec::with_capacity(self.names.len());
+        for (name, mut column) in self.names.into_iter().zip(self.columns) {
+            fill(&mut column, rows);
+            let array = column
+                .finish()
+                .map_err(|error| Error::new(format!("column `{name}`: {error}")))?;
+            columns.push((name, array));
+        }
+        Frame::from_columns_of(columns, rows)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use super::*;
+/// Nulls up to `rows`; they never fail.
+fn fill(column: &mut GrowingColumn, rows: usize) {
+    while column.cells() < rows && column.push(Cell::Null).is_ok() {}
+}
 
-    #[test]
-    fn records_come_back_as_they_went_in() {
-        let rows: Vec<Map<String, Value>> = serde_json::from_str(
-            r#"[{"a":1,"b":"x","c":true,"d":0.5},{"a":2,"b":null,"c":false,"d":null}]"#,
-        )
-        .unwrap();
-        assert_eq!(Frame::from_records(&rows).unwrap().to_records(), rows);
-    }
+fn cell(value: &serde_json::Value, held: Option<ColumnKind>) -> Option<Cell<'_>> {
+    use serde_json::Value;
+    Some(match value {
+        Value::Null => Cell::Null,
+        Value::Bool(value) => Cell::Boolean(*value),
+        Value::Number(number) => match number.as_i64() {
+            Some(value) => Cell::Integer(value),
+            None => Cell::Number(number.as_f64()?),
+        },
+        Value::String(text) => match (held, text.as_str()) {
+            (Some(ColumnKind::Number | ColumnKind::Integer), "NaN") => Cell::Null,
+            (Some(ColumnKind::Number | ColumnKind::Integer), "Infinity") => {
+                Cell::Number(f64::INFINITY)
+            }
+            (Some(ColumnKind::Number | ColumnKind::Integer), "-Infinity") => {
+                Cell::Number(f64::NEG_INFINITY)
+            }
+            (_, text) => Cell::Text(text),
+        },
+        Value::Array(_) | Value::Object(_) => return None,
+    })
 }

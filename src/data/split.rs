@@ -168,7 +168,7 @@ mod tests {
         let split = holdout(10, Some(&times), None, 0.45, 1);
         assert_eq!(split.held_out, [2, 3, 4, 6, 8]);
         assert_eq!(holdout(3, Some(&[1, 1, 1]), None, 0.3, 1).train.len(), 3);
-        assert_eq!(holdout(3, Some(&[1, 1, 2]), None, 0.9, 1).held_out, [2]);
+        assert_eq!(holdout(3, Some(&[1, 1, 2]), None, 0.7, 1).held_out, [2]);
     }
 
     #[test]

@@ -6,16 +6,12 @@
 //! on first use, so joins do not scan. Every name and type that crosses here is ours; the statement is the person's.
 
 mod functions;
+mod relation;
 
 use super::column::{Cell, GrowingColumn};
-use super::{Error, Frame, Result, keys};
+use super::{Error, Frame, Result};
 use crate::domain::dataset::ColumnKind;
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{
-    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray,
-};
-use arrow_schema::DataType;
+use relation::{Index, Table, encode};
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::types::{Null, ValueRef};
 use rusqlite::vtab::{
@@ -23,11 +19,10 @@ use rusqlite::vtab::{
     VTabCursor, VTabKind, sqlite3_vtab, sqlite3_vtab_cursor,
 };
 use rusqlite::{Connection, Statement};
-use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ffi::{CStr, CString, c_int};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ffi::{CStr, c_int};
+use std::sync::Arc;
 
 /// The rows of `statement` (one `select`) over the named tables.
 /// Fails with SQLite's message, followed by the tables and columns there are.
@@ -220,158 +215,6 @@ fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// A column, its type found once.
-enum Column {
-    Integer(Int64Array),
-    Number(Float64Array),
-    Text(StringArray),
-    Boolean(BooleanArray),
-    Time(TimestampMicrosecondArray),
-}
-
-impl Column {
-    fn new(array: &ArrayRef) -> Result<(Self, &'static str)> {
-        Ok(match array.data_type() {
-            DataType::Int64 => (
-                Self::Integer(array.as_primitive::<Int64Type>().clone()),
-                "INTEGER",
-            ),
-            DataType::Float64 => (
-                Self::Number(array.as_primitive::<Float64Type>().clone()),
-                "REAL",
-            ),
-            DataType::Utf8 => (Self::Text(array.as_string::<i32>().clone()), "TEXT"),
-            DataType::Boolean => (Self::Boolean(array.as_boolean().clone()), "BOOLEAN"),
-            DataType::Timestamp(_, zone) => (
-                Self::Time(array.as_primitive::<TimestampMicrosecondType>().clone()),
-                if zone.is_some() {
-                    "TIMESTAMP UTC"
-                } else {
-                    "TIMESTAMP"
-                },
-            ),
-            other => return Err(Error::new(format!("the type {other} is not supported"))),
-        })
-    }
-
-    /// The value at `row` as SQLite sees it.
-    fn value(&self, row: usize) -> ValueRef<'_> {
-        match self {
-            Self::Integer(array) if array.is_valid(row) => ValueRef::Integer(array.value(row)),
-            Self::Number(array) if array.is_valid(row) && !array.value(row).is_nan() => {
-                ValueRef::Real(array.value(row))
-            }
-            Self::Text(array) if array.is_valid(row) => ValueRef::Text(array.value(row).as_bytes()),
-            Self::Boolean(array) if array.is_valid(row) => {
-                ValueRef::Integer(i64::from(array.value(row)))
-            }
-            Self::Time(array) if array.is_valid(row) => ValueRef::Integer(array.value(row)),
-            _ => ValueRef::Null,
-        }
-    }
-
-    fn is_text(&self) -> bool {
-        matches!(self, Self::Text(_))
-    }
-}
-
-/// A frame as SQLite reads it, with the hash indexes made so far.
-struct Table {
-    columns: Vec<Column>,
-    rows: usize,
-    declaration: CString,
-    /// Sets of columns that an equality was asked for, numbered by place, and their index once used.
-    indexes: Mutex<Vec<(Vec<usize>, Option<Arc<Index>>)>>,
-}
-
-/// Rows by the values of some columns. A superset of the equal rows: SQLite compares again.
-struct Index {
-    entries: FxHashMap<Box<[u8]>, u32>,
-    order: Vec<u32>,
-    starts: Vec<usize>,
-}
-
-impl Table {
-    fn new(frame: &Frame) -> Result<Self> {
-        let mut columns = Vec::new();
-        let mut declarations = Vec::new();
-        for (name, array) in frame.names().iter().zip(frame.batch.columns()) {
-            let (column, declared) = Column::new(array)?;
-            columns.push(column);
-            declarations.push(format!("{} {declared}", identifier(name)));
-        }
-        let declaration = CString::new(format!("CREATE TABLE x({})", declarations.join(", ")))
-            .map_err(|_| Error::new("a column's name has a NUL character"))?;
-        Ok(Self {
-            columns,
-            rows: frame.rows(),
-            declaration,
-            indexes: Mutex::default(),
-        })
-    }
-
-    /// The number of the set `columns`.
-    fn index_number(&self, columns: &[usize]) -> usize {
-        let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
-        match indexes.iter().position(|(set, _)| set == columns) {
-            Some(number) => number,
-            None => {
-                indexes.push((columns.to_vec(), None));
-                indexes.len() - 1
-            }
-        }
-    }
-
-    /// The columns and the index of set `number`, made now if this is its first use.
-    fn index(&self, number: usize) -> Option<(Vec<usize>, Arc<Index>)> {
-        let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
-        let (columns, slot) = indexes.get_mut(number)?;
-        let index = slot.get_or_insert_with(|| Arc::new(self.make_index(columns)));
-        Some((columns.clone(), Arc::clone(index)))
-    }
-
-    fn make_index(&self, columns: &[usize]) -> Index {
-        let mut entries: FxHashMap<Box<[u8]>, u32> = FxHashMap::default();
-        let mut codes = Vec::with_capacity(self.rows);
-        let mut key = Vec::new();
-        for row in 0..self.rows {
-            key.clear();
-            let whole = columns
-                .iter()
-                .all(|column| encode(self.columns[*column].value(row), &mut key));
-            codes.push(if !whole {
-                keys::NONE
-            } else if let Some(code) = entries.get(key.as_slice()) {
-                *code
-            } else {
-                let code = entries.len() as u32;
-                entries.insert(key.clone().into_boxed_slice(), code);
-                code
-            });
-        }
-        let (order, starts) = keys::group(&codes, entries.len(), |_| true);
-        Index {
-            entries,
-            order,
-            starts,
-        }
-    }
-}
-
-/// Appends `value` so that values that SQLite calls equal are equal bytes; false for null, which equals nothing.
-fn encode(value: ValueRef<'_>, key: &mut Vec<u8>) -> bool {
-    match value {
-        ValueRef::Integer(value) => key.extend((value as f64 + 0.0).to_bits().to_le_bytes()),
-        ValueRef::Real(value) => key.extend((value + 0.0).to_bits().to_le_bytes()),
-        ValueRef::Text(bytes) => {
-            key.extend((bytes.len() as u64).to_le_bytes());
-            key.extend(bytes);
-        }
-        ValueRef::Null | ValueRef::Blob(_) => return false,
-    }
-    true
-}
-
 #[repr(C)]
 struct FrameTable {
     /// SQLite's part; must come first.
@@ -552,6 +395,9 @@ unsafe impl VTabCursor for FrameCursor {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use arrow_array::{
+        ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray,
+    };
 
     fn flights() -> Frame {
         let times = TimestampMicrosecondArray::from(vec![
@@ -673,6 +519,10 @@ mod tests {
                 "+origin = 'jfk' collate nocase",
             ),
             ("delay = 5", "+delay = 5"),
+            (
+                "origin in ('JFK', 'XXX', null)",
+                "+origin in ('JFK', 'XXX', null)",
+            ),
         ] {
             let ids = |condition: &str| {
                 run(&format!("select id from flights where {condition}")).unwrap()
@@ -683,9 +533,9 @@ mod tests {
 
     #[test]
     fn errors_say_what_there_is() {
-        let error = run("select nothing from flights").unwrap_err().0;
+        let error = run("select gone from flights").unwrap_err().0;
         assert!(
-            error.contains("no such column: nothing") && error.contains("`delay`"),
+            error.contains("no such column: gone") && error.contains("`delay`"),
             "{error}"
         );
         let error = run("select 1 from nowhere").unwrap_err().0;

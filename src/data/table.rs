@@ -4,8 +4,9 @@ use super::frame::quoted;
 use super::{Error, Frame, Result, features, source, sql};
 use crate::domain::dataset::ColumnKind;
 use crate::domain::job::{DataSource, MaterializeSpec, TableSpec, ViewUse};
-use arrow_array::ArrayRef;
+use arrow_array::{ArrayRef, TimestampMicrosecondArray};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A dataset's rows. Fails when a file is not the one that was hashed.
 pub fn load(source: &DataSource) -> Result<Frame> {
@@ -94,7 +95,7 @@ pub fn build(spec: &TableSpec, progress: &mut dyn FnMut(f64, &str)) -> Result<Fr
             (2 + 2 * number) as f64 / steps,
             &format!("joining {}", used.view.name),
         );
-        rows = joined(rows, used, &facts, &at)?;
+        rows = joined(&rows, used, &facts, &at)?;
     }
     let table = arranged(&rows, spec).map_err(about)?;
     progress(1.0, &format!("{} rows", table.rows()));
@@ -128,8 +129,8 @@ fn in_time(
     Ok((sorted, at))
 }
 
-fn joined(rows: Frame, used: &ViewUse, facts: &Frame, at: &[Option<i64>]) -> Result<Frame> {
-    let arrays = features::join(&used.view, facts, &used.features, &rows, &used.keys, at)?;
+fn joined(rows: &Frame, used: &ViewUse, facts: &Frame, at: &[Option<i64>]) -> Result<Frame> {
+    let arrays = features::join(&used.view, facts, &used.features, rows, &used.keys, at)?;
     let mut columns: Vec<(String, ArrayRef)> = rows
         .names()
         .into_iter()
@@ -188,7 +189,18 @@ fn arranged(rows: &Frame, spec: &TableSpec) -> Result<Frame> {
             quoted(&rows.names())
         )));
     }
-    rows.select(&names)
+    let mut table = rows.select(&names)?;
+    for name in [&spec.timestamp, &spec.target_known_at]
+        .into_iter()
+        .flatten()
+    {
+        // SQL computes times as integers; from here on they are times.
+        if rows.kind(name)? != ColumnKind::Time {
+            let times: TimestampMicrosecondArray = rows.times(name)?.into_iter().collect();
+            table = table.with(name, Arc::new(times.with_timezone("UTC")))?;
+        }
+    }
+    Ok(table)
 }
 
 /// The newest value of each entity as of an instant: key columns, `event_time`, features.
@@ -248,7 +260,7 @@ mod tests {
         );
         let rows = DataSource::Sql {
             name: "asked".into(),
-            sql: "select id, leaves, leaves as local, origin, dest, hour(leaves) as h, late from trips".into(),
+            sql: "select id, leaves, leaves - 0 as local, origin, dest, hour(leaves) as h, late from trips".into(),
             from: vec![trips],
         };
         let used = |key: &str, prefix: &str| ViewUse {
@@ -260,7 +272,7 @@ mod tests {
         };
         TableSpec {
             rows,
-            timestamp: Some("leaves".into()),
+            timestamp: Some("local".into()),
             row_key: Some("id".into()),
             views: vec![used("origin", ""), used("dest", "dest_")],
             inputs: Vec::new(),
@@ -283,7 +295,7 @@ mod tests {
             table.names(),
             [
                 "id",
-                "leaves",
+                "local",
                 "late",
                 "origin",
                 "dest",
@@ -305,6 +317,7 @@ mod tests {
                 .join(" ")
         };
         assert_eq!(texts("id"), "2 1 3");
+        assert_eq!(table.kind("local").unwrap(), ColumnKind::Time);
         assert_eq!(texts("late"), "- true false");
         // At 10:30 nothing is known; at 12:00 JFK's row of 11:00 wins whole, so temp is null; at 20:00 all is too old.
         assert_eq!(texts("temp"), "- - -");
@@ -322,7 +335,7 @@ mod tests {
         let mut asked = spec(folder.path());
         asked.inputs = vec!["temp".into(), "h".into()];
         let table = build(&asked, &mut |_, _| {}).unwrap();
-        assert_eq!(table.names(), ["id", "leaves", "late", "temp", "h"]);
+        assert_eq!(table.names(), ["id", "local", "late", "temp", "h"]);
         asked.inputs = vec!["snow".into()];
         let error = build(&asked, &mut |_, _| {}).unwrap_err().0;
         assert!(

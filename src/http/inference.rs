@@ -629,3 +629,175 @@ fn csv(services: &Services, body: &[u8]) -> Result<Frame, Error> {
     let _ = std::fs::remove_file(&path);
     rows
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use crate::service::fixture::House;
+    use std::io::{Read, Write};
+
+    const BOTH: [&str; 2] = ["x", "color"];
+
+    /// One request over a real connection: status, headers, body.
+    fn ask(house: &House, head: &str, kind: &str, body: &str) -> (u16, String, Value) {
+        let router = router(Arc::clone(&house.services))
+            .merge(crate::http::features::router(Arc::clone(&house.services)));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        runtime.spawn(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            axum::serve(listener, router).await
+        });
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        write!(
+            stream,
+            "{head} HTTP/1.1\r\nhost: here\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        runtime.shutdown_background();
+        let (headers, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = headers.split(' ').nth(1).unwrap().parse().unwrap();
+        (
+            status,
+            headers.to_owned(),
+            serde_json::from_str(body).unwrap_or(Value::Null),
+        )
+    }
+
+    fn infer_body(rows: usize, datatype: &str) -> String {
+        json!({
+            "id": "r-1",
+            "inputs": [
+                {"name": "x", "shape": [rows], "datatype": datatype, "data": vec![0.5; rows]},
+                {"name": "color", "shape": [rows, 1], "datatype": "BYTES", "data": vec![["red"]; rows]},
+            ],
+        })
+        .to_string()
+    }
+
+    #[test]
+    fn the_open_inference_protocol_answers_in_its_own_shape() {
+        let house = House::new();
+        house.champion("logistic", &BOTH);
+        let json_kind = "application/json";
+        for path in [
+            "/v2/health/live",
+            "/v2/health/ready",
+            "/v2",
+            "/v2/models/late/ready",
+        ] {
+            assert_eq!(
+                ask(&house, &format!("GET {path}"), json_kind, "").0,
+                200,
+                "{path}"
+            );
+        }
+        let (status, _, body) = ask(&house, "GET /v2/models/late/versions/1", json_kind, "");
+        assert_eq!(
+            (status, body["inputs"][1]["datatype"].as_str()),
+            (200, Some("BYTES"))
+        );
+
+        let (status, _, body) = ask(
+            &house,
+            "POST /v2/models/late/infer",
+            json_kind,
+            &infer_body(2, "FP64"),
+        );
+        assert_eq!(status, 200, "{body}");
+        assert_eq!(body["model_version"], "1");
+        assert_eq!(body["id"], "r-1");
+        assert_eq!(body["outputs"][0]["shape"], json!([2]));
+        assert_eq!(body["outputs"][1]["shape"], json!([2, 2]));
+        let sum: f64 = body["outputs"][1]["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .take(2)
+            .map(|share| share.as_f64().unwrap())
+            .sum();
+        assert!((sum - 1.0).abs() < 1e-9);
+
+        for (body, expected) in [
+            (infer_body(2, "INT64"), "value 1 is 0.5, which is no INT64"),
+            (infer_body(2, "FP8"), "datatype `FP8`"),
+            (
+                infer_body(2, "FP64").replace("[2]", "[3]"),
+                "shape [3] is 3 values, but `data` has 2",
+            ),
+            ("{".to_owned(), "malformed request"),
+        ] {
+            let (status, _, answer) = ask(&house, "POST /v2/models/late/infer", json_kind, &body);
+            let text = answer["error"].as_str().unwrap();
+            assert!(status == 400 && text.contains(expected), "{status} {text}");
+        }
+        let (status, ..) = ask(
+            &house,
+            "POST /v2/models/late/versions/9/infer",
+            json_kind,
+            &infer_body(1, "FP64"),
+        );
+        assert_eq!(status, 404);
+        let (status, ..) = ask(&house, "GET /v2/models/nobody", json_kind, "");
+        assert_eq!(status, 404);
+    }
+
+    #[test]
+    fn every_form_of_mlflow_scoring_gives_the_same_answer() {
+        let house = House::new();
+        house.champion("logistic", &BOTH);
+        let forms = [
+            json!({"dataframe_split": {"columns": BOTH, "data": [[0.5, "red"], [-1.0, "blue"]]}}),
+            json!({"dataframe_records": [{"x": 0.5, "color": "red"}, {"color": "blue", "x": -1}]}),
+            json!({"instances": [{"x": 0.5, "color": "red"}, {"x": -1, "color": "blue"}]}),
+            json!({"inputs": {"x": [0.5, -1.0], "color": ["red", "blue"]}}),
+            json!({"inputs": [[0.5, "red"], [-1.0, "blue"]]}),
+        ];
+        let path = "POST /models/late/invocations";
+        let (status, headers, csv) = ask(&house, path, "text/csv", "color,x\nred,0.5\nblue,-1\n");
+        assert_eq!(status, 200, "{csv}");
+        assert!(headers.contains("x-trainyard-model-version: 1"));
+        assert_eq!(csv["predictions"].as_array().unwrap().len(), 2);
+        for form in forms {
+            let (status, _, body) = ask(&house, path, "application/json", &form.to_string());
+            assert_eq!((status, &body), (200, &csv), "{form}");
+        }
+        let both = json!({"inputs": [], "instances": []}).to_string();
+        let (status, _, body) = ask(&house, path, "application/json", &both);
+        assert_eq!(
+            (status, body["error_code"].as_str()),
+            (400, Some("BAD_REQUEST"))
+        );
+        let page = house
+            .services
+            .serving
+            .live(&house.services, None, 900)
+            .unwrap()
+            .unwrap();
+        assert_eq!(page.total, (7, 1));
+    }
+
+    #[test]
+    fn online_features_come_in_feasts_shape() {
+        let house = House::new();
+        let request = json!({"features": ["color_x:x"], "entities": {"color": ["red"]}});
+        let path = "POST /get-online-features";
+        let (status, _, body) = ask(&house, path, "application/json", &request.to_string());
+        assert_eq!(status, 200, "{body}");
+        assert_eq!(body["metadata"]["feature_names"], json!(["color", "x"]));
+        assert_eq!(body["results"][1]["statuses"], json!(["NOT_FOUND"]));
+        let request = json!({"features": ["color_x:y"], "entities": {"color": ["red"]}});
+        let (status, ..) = ask(&house, path, "application/json", &request.to_string());
+        assert_eq!(status, 404);
+    }
+}

@@ -2,13 +2,13 @@
 //! holdout. After each fit a checkpoint: a later attempt repeats none that is done.
 
 use super::rows::{self, Rows};
-use super::{Job, JobCtx};
+use super::{Job, JobCtx, folder};
 use crate::data::{Frame, profile, split};
 use crate::domain::job::{JobResult, TrainSpec};
 use crate::domain::metric::Number;
 use crate::domain::profile::Profile;
 use crate::domain::{Error, Result};
-use crate::ml::{self, Model, Target, metrics, model_file};
+use crate::ml::{self, Model, Target, importance, metrics, model_file};
 use arrow_array::Float64Array;
 use rand::SeedableRng as _;
 use rand::seq::index;
@@ -19,6 +19,12 @@ use std::sync::Arc;
 
 /// Training rows kept beside the model as drift reference.
 const REFERENCE_ROWS: usize = 20_000;
+
+/// Shufflings of each input for its importance.
+const REPEATS: usize = 3;
+
+/// The parameter of estimators that choose their length.
+const EARLY_STOPPING: &str = "early_stopping";
 
 /// What a later attempt goes on from.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -66,7 +72,11 @@ impl Job for TrainSpec {
         ctx.metrics(&measured, 0)?;
         ctx.check()?;
 
-        ctx.progress(0.96, "profiling");
+        ctx.progress(0.95, "which inputs matter");
+        let mut artifacts = vec![("model".to_owned(), "model".to_owned())];
+        artifacts.extend(self.importance(ctx, &model, &judging)?);
+
+        ctx.progress(0.98, "profiling");
         let mut profile = profile::profile(&learning.inputs);
         profile
             .columns
@@ -80,7 +90,7 @@ impl Job for TrainSpec {
                 .into_iter()
                 .filter(|(_, value)| value.is_finite())
                 .collect(),
-            artifacts: vec![("model".to_owned(), "model".to_owned())],
+            artifacts,
             profile,
         })
     }
@@ -197,7 +207,75 @@ impl TrainSpec {
         Ok(model)
     }
 
-    /// One fit that stops when the job is to stop.
+    /// Permutation importance on the holdout as `importance.json`; without it where the metric is not defined there (one
+    /// class only), which the log says.
+    fn importance(
+        &self,
+        ctx: &mut JobCtx,
+        model: &Model,
+        judging: &Part,
+    ) -> Result<Option<(String, String)>> {
+        let metric = match &self.metric {
+            Some(metric) => metric.as_str(),
+            None => metrics::primary(model.signature.task),
+        };
+        let drops = importance::permutation(
+            model,
+            &judging.inputs,
+            &judging.target,
+            metric,
+            REPEATS,
+            self.seed,
+        );
+        ctx.check()?;
+        match drops {
+            Ok(drops) => {
+                let inputs: Vec<serde_json::Value> = drops
+                    .into_iter()
+                    .map(|(input, drop)| serde_json::json!({ "input": input, "importance": drop }))
+                    .collect();
+                let document = serde_json::json!({
+                    "method": "permutation", "metric": metric, "repeats": REPEATS, "inputs": inputs,
+                });
+                folder::write_json(&ctx.folder().join("importance.json"), &document)?;
+                let name = "importance.json".to_owned();
+                Ok(Some((name.clone(), name)))
+            }
+            Err(error) => {
+                ctx.log("warn", format!("no importance of inputs: {error}"))?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether the estimator chooses its length by the validation rows. Then these may not be the rows that judge it.
+    fn stops_early(&self) -> bool {
+        let chosen = self.trainer.params.get(EARLY_STOPPING);
+        let mut without = self.trainer.clone();
+        without.params.insert(EARLY_STOPPING.into(), 0.into());
+        ml::check_trainer(&without).is_ok()
+            && chosen
+                .and_then(serde_json::Value::as_i64)
+                .is_none_or(|rounds| rounds > 0)
+    }
+
+    /// Validation rows for early stopping: a tenth of the training rows, drawn by seed in equal shares of each class, as
+    /// scikit-learn's `HistGradientBoostingClassifier` does.
+    fn inner(&self, train: &Part) -> Result<Option<(Part, Part)>> {
+        if !self.stops_early() {
+            return Ok(None);
+        }
+        let classes = rows::classes(&train.target);
+        let rows = train.inputs.rows();
+        let inner = split::holdout(rows, None, classes.as_deref(), 0.1, self.seed);
+        if inner.train.is_empty() || inner.held_out.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some((train.take(&inner.train)?, train.take(&inner.held_out)?)))
+    }
+
+    /// One fit that stops when the job is to stop. The learning curve is over the rows that judge, unless the estimator
+    /// stops by them.
     fn fit(
         &self,
         ctx: &mut JobCtx,
@@ -206,6 +284,10 @@ impl TrainSpec {
         on_step: &mut dyn FnMut(&mut JobCtx, i64, &[(&str, f64)]) -> Result<()>,
     ) -> Result<Model> {
         ctx.check()?;
+        let inner = self.inner(train)?;
+        let (train, judge) = inner
+            .as_ref()
+            .map_or((train, judge), |(train, judge)| (train, judge));
         let fitted = ml::fit(
             &self.trainer,
             &train.inputs,
@@ -350,5 +432,116 @@ mod tests {
         let text = serde_json::to_string(&done).unwrap();
         let back: Done = serde_json::from_str(&text).unwrap();
         assert!(back.folds[0][0].1.0.is_nan());
+    }
+
+    use crate::data::source;
+    use crate::domain::job::{DataSource, JobSpec, TableSpec, TrainerSpec, WorkerEvent};
+    use crate::jobs::folder::JobFolder;
+    use std::sync::atomic::AtomicBool;
+
+    /// 400 rows whose label follows `x`, with the instant of each.
+    fn spec(root: &std::path::Path, trainer: &str) -> TrainSpec {
+        let mut text = String::from("id,at,x,colour,label\n");
+        for row in 0..400_u32 {
+            let x = (row * 37 % 100) as f64 / 100.0;
+            let noisy = x + f64::from(row * 13 % 7) / 20.0 > 0.6;
+            let colour = ["red", "green", "blue"][(row % 3) as usize];
+            let (day, hour) = (1 + row / 24, row % 24);
+            text.push_str(&format!(
+                "{row},2025-01-{day:02}T{hour:02}:00:00Z,{x},{colour},{}\n",
+                u8::from(noisy)
+            ));
+        }
+        std::fs::write(root.join("rows.csv"), text).unwrap();
+        let snapshot = source::snapshot("rows", root, "rows.csv", &[]).unwrap();
+        TrainSpec {
+            pipeline: "p".into(),
+            run: "r".into(),
+            table: TableSpec {
+                rows: DataSource::Files(snapshot),
+                timestamp: Some("at".into()),
+                row_key: Some("id".into()),
+                views: Vec::new(),
+                inputs: Vec::new(),
+                target: Some("label".into()),
+                target_known_at: None,
+                from: None,
+                to: None,
+            },
+            task: None,
+            trainer: TrainerSpec {
+                kind: trainer.into(),
+                params: BTreeMap::new(),
+            },
+            seed: 7,
+            holdout: 0.25,
+            metric: Some("roc_auc".into()),
+        }
+    }
+
+    fn context(root: &std::path::Path) -> JobCtx {
+        JobCtx::open(&JobFolder::at(root), Arc::new(AtomicBool::new(false))).unwrap()
+    }
+
+    fn points(root: &std::path::Path) -> Vec<(String, i64)> {
+        let text = std::fs::read_to_string(root.join("events.jsonl")).unwrap();
+        text.lines()
+            .filter_map(|line| match serde_json::from_str(line).unwrap() {
+                WorkerEvent::Metrics { points } => Some(points),
+                _ => None,
+            })
+            .flatten()
+            .map(|point| (point.key, point.step))
+            .collect()
+    }
+
+    #[test]
+    fn a_model_is_trained_measured_and_kept_and_a_later_attempt_says_nothing_twice() {
+        let root = tempfile::tempdir().unwrap();
+        let spec = JobSpec::Train(spec(root.path(), "logistic"));
+        let result = crate::jobs::run(&spec, &mut context(root.path())).unwrap();
+        let JobResult::Train {
+            train_rows,
+            holdout_rows,
+            metrics,
+            artifacts,
+            profile,
+            window,
+        } = &result
+        else {
+            panic!("another result");
+        };
+        assert_eq!((*train_rows, *holdout_rows), (300, 100));
+        let auc = metrics.iter().find(|(name, _)| name == "roc_auc").unwrap();
+        assert!(auc.1 > 0.9, "{auc:?}");
+        assert_eq!(artifacts.len(), 2);
+        assert!(window.is_some_and(|(first, last)| first < last));
+        let names: Vec<&str> = profile.columns.iter().map(|c| c.name.as_str()).collect();
+        assert_eq!(names, ["x", "colour", "PREDICTION"]);
+        let model = model_file::load(&root.path().join("model")).unwrap();
+        assert_eq!(model.signature.inputs.len(), 2);
+        let kept = model_file::reference(&root.path().join("model")).unwrap();
+        assert_eq!(kept.rows(), 300);
+
+        let said = points(root.path());
+        for key in ["fold/roc_auc", "cv_roc_auc", "roc_auc"] {
+            assert!(said.iter().any(|(name, _)| name == key), "no {key}");
+        }
+        let again = crate::jobs::run(&spec, &mut context(root.path())).unwrap();
+        assert_eq!(again, result);
+        assert_eq!(points(root.path()), said);
+    }
+
+    #[test]
+    fn only_estimators_that_choose_their_length_keep_rows_apart_for_it() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(!spec(root.path(), "logistic").stops_early());
+        let mut boosting = spec(root.path(), "boosting");
+        assert!(boosting.stops_early());
+        boosting
+            .trainer
+            .params
+            .insert(EARLY_STOPPING.into(), 0.into());
+        assert!(!boosting.stops_early());
     }
 }

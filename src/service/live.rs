@@ -118,8 +118,9 @@ impl View {
             .unwrap_or(3_600)
             .clamp(BUCKETS, super::traffic::KEPT_SECONDS);
         let width = (window + BUCKETS - 1) / BUCKETS;
-        let end = serving.core.now().0.div_euclid(1000) + 1;
-        let start = end - width * BUCKETS;
+        // Buckets begin at multiples of their width, so that they stand still while time passes.
+        let now = serving.core.now().0.div_euclid(1000);
+        let start = (now.div_euclid(width) + 1 - BUCKETS) * width;
         let window_s = (width * BUCKETS).unsigned_abs();
         let marks = marks(serving, slot, Timestamp(start * 1000))?;
         let traffic = serving
@@ -129,7 +130,7 @@ impl View {
         let none = Traffic::default();
         let traffic = traffic.get(&slot.config.name).unwrap_or(&none);
         let spans = traffic.spans(start, width, BUCKETS as usize);
-        let limits = limits(slot, traffic, &spans, width, window_s);
+        let limits = limits(slot, traffic, &spans, width, now + 1 - start);
         Ok(Self {
             window_s,
             width,
@@ -261,7 +262,7 @@ fn histogram(edges: &[f64], values: &[f64]) -> Histogram {
     }
 }
 
-fn limits(slot: &Slot, traffic: &Traffic, spans: &[Span], width: i64, window_s: u64) -> Vec<Limit> {
+fn limits(slot: &Slot, traffic: &Traffic, spans: &[Span], width: i64, elapsed: i64) -> Vec<Limit> {
     let all = Traffic::sum(spans);
     let percent = |span: &Span| {
         (span.requests > 0).then(|| 100.0 * span.failed as f64 / span.requests as f64)
@@ -279,7 +280,7 @@ fn limits(slot: &Slot, traffic: &Traffic, spans: &[Span], width: i64, window_s: 
     vec![
         Limit {
             name: "traffic".into(),
-            value: Some(all.requests as f64 / window_s as f64),
+            value: Some(all.requests as f64 / elapsed as f64),
             limit: None,
             unit: "/s".into(),
             holds: answers,
@@ -337,20 +338,15 @@ fn marks(serving: &Serving, slot: &Slot, since: Timestamp) -> Result<Vec<Mark>> 
             1_000,
         )
     })?;
-    let mut marks: Vec<Mark> = moves
-        .iter()
-        .filter(|moved| moved.at >= since)
-        .map(|moved| Mark {
-            at: moved.at,
-            text: move_text(moved),
-        })
-        .collect();
-    if serving.started >= since {
-        marks.push(Mark {
-            at: serving.started,
-            text: "daemon started".into(),
-        });
-    }
+    let mut marks = vec![Mark {
+        at: serving.started,
+        text: "daemon started".into(),
+    }];
+    marks.extend(moves.iter().rev().map(|moved| Mark {
+        at: moved.at,
+        text: move_text(moved),
+    }));
+    marks.retain(|mark| mark.at >= since);
     marks.sort_by_key(|mark| mark.at);
     Ok(marks)
 }

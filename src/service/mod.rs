@@ -20,6 +20,11 @@ pub mod serving;
 pub mod tracking;
 pub mod traffic;
 
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod house_tests;
+
 use crate::config::Config;
 use crate::domain::host::HostSample;
 use crate::domain::trigger::Cause;

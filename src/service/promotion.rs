@@ -32,6 +32,7 @@ pub fn preview(
     then: Version,
     rollback: bool,
 ) -> Result<PromotionPage> {
+    services.serving.flush()?;
     let registry = &services.registry;
     let target = registry.version(model, then)?;
     let now = registry.resolve(model, CHAMPION)?;

@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod compare;
+mod find;
 pub mod limits;
 mod names;
 pub mod verdict;

@@ -274,12 +274,10 @@ impl Loss {
                 }
             }
             Self::Softmax(classes) => {
-                // Friedman's factor, as in LightGBM
-                let factor = *classes as f64 / (*classes as f64 - 1.0);
                 for ((y, row), into) in truth.iter().zip(at.chunks_exact(*classes)).zip(into) {
                     let p = row[output];
                     let hit = f64::from(u8::from(*y == output as f64));
-                    *into = [(p - hit) as f32, (factor * p * (1.0 - p)).max(1e-16) as f32];
+                    *into = [(p - hit) as f32, (p * (1.0 - p)).max(1e-16) as f32];
                 }
             }
         }

@@ -12,8 +12,11 @@ type Sums = [f64; 3];
 /// Categories with fewer rows in a node follow the right side.
 const MIN_CATEGORY_ROWS: f64 = 10.0;
 
-/// Added to the hessian where categories are sorted, and to `l2` where they split.
+/// Added to the hessian where categories are sorted, and to `l2` where more than a few of them split.
 const CATEGORY_SMOOTHING: f64 = 10.0;
+
+/// So few categories cannot be sorted to fit chance (LightGBM's `max_cat_to_onehot`).
+const FEW_CATEGORIES: usize = 4;
 
 /// Cells (rows x features) of a node from which a second thread pays.
 const PARALLEL_CELLS: usize = 400_000;
@@ -443,13 +446,18 @@ fn category_split(histogram: &[Sums], total: Sums, growth: &Growth) -> Option<(f
         .collect();
     let slope = |bin: usize| histogram[bin][0] / (histogram[bin][1] + CATEGORY_SMOOTHING);
     order.sort_by(|a, b| slope(*a).total_cmp(&slope(*b)).then(a.cmp(b)));
+    let l2 = if order.len() <= FEW_CATEGORIES {
+        growth.l2
+    } else {
+        growth.l2 + CATEGORY_SMOOTHING
+    };
     let mut best: Option<(f64, Vec<usize>, Sums)> = None;
     let backwards: Vec<usize> = order.iter().rev().copied().collect();
     for order in [&order, &backwards] {
         let mut left = [0.0; 3];
         for (count, bin) in order.iter().enumerate() {
             left = add(left, histogram[*bin]);
-            let found = gain(left, total, growth.l2 + CATEGORY_SMOOTHING, growth);
+            let found = gain(left, total, l2, growth);
             if let Some(gain) = found
                 && best.as_ref().is_none_or(|best| gain > best.0)
             {

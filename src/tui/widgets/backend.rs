@@ -4,7 +4,7 @@
 //! takes its cells. A cell has one colour: that of the last stroke in it. The colours it is given are keys of
 //! [`Ink`] (see [`Palette::keys`]); they become styles of a [`Look`] when the canvas is copied to the screen.
 
-use super::{Look, Marker};
+use super::{Look, Marker, plain};
 use crate::chart::{Ink, Metrics, Palette};
 use plotters_backend::text_anchor::HPos;
 use plotters_backend::{
@@ -109,7 +109,7 @@ impl TerminalBackend {
         let area = area.intersection(*buf.area());
         for row in 0..self.rows.min(area.height) {
             for column in 0..self.columns.min(area.width) {
-                if let Some((letter, ink)) = self.cell(column, row) {
+                if let Some((letter, ink)) = self.cell(column, row, look.is_mono()) {
                     let target = &mut buf[(area.x + column, area.y + row)];
                     target.set_char(letter).set_style(style(ink, look));
                 }
@@ -117,8 +117,9 @@ impl TerminalBackend {
         }
     }
 
-    /// The character and ink of a cell; none where nothing was drawn.
-    pub fn cell(&self, column: u16, row: u16) -> Option<(char, Ink)> {
+    /// The character and ink of a cell; none where nothing was drawn. With `merged`, all lines that
+    /// meet in a cell show; otherwise only its owner does, because others would have its colour.
+    pub fn cell(&self, column: u16, row: u16, merged: bool) -> Option<(char, Ink)> {
         let place = usize::from(row) * usize::from(self.columns) + usize::from(column);
         let cell = self.cells.get(place)?;
         let ink = Ink::from_key(cell.owner)?;
@@ -130,7 +131,7 @@ impl TerminalBackend {
                 Grid::Lines(_) if matches!(ink, Ink::Mark | Ink::Cursor) => {
                     if self.grid.is_ascii() { ':' } else { '┆' }
                 }
-                Grid::Lines(marker) => line_letter(marker, cell),
+                Grid::Lines(marker) => line_letter(marker, cell, merged),
                 Grid::Standing { ascii } => return standing(cell, ascii),
                 Grid::Lying { ascii } => return lying(cell, ascii),
             };
@@ -327,27 +328,6 @@ pub fn style(ink: Ink, look: &Look) -> Style {
     }
 }
 
-/// What stands for a letter where only ASCII is wanted.
-fn plain(letter: char) -> char {
-    match letter {
-        '·' => '.',
-        '×' => 'x',
-        '↑' => '^',
-        '↓' => 'v',
-        '→' => '>',
-        '…' => '~',
-        '◆' => '*',
-        '★' => '*',
-        '─' | '–' | '—' | '−' => '-',
-        '≤' => '<',
-        '≥' => '>',
-        '∞' => 'i',
-        '±' => '~',
-        letter if letter.is_ascii() => letter,
-        _ => '?',
-    }
-}
-
 /// Dots of braille by row and column (Unicode 6.0, block U+2800).
 const DOTS: [u32; 8] = [0x01, 0x08, 0x02, 0x10, 0x04, 0x20, 0x40, 0x80];
 
@@ -356,10 +336,9 @@ const QUADRANTS: [char; 16] = [
     ' ', '▘', '▝', '▀', '▖', '▌', '▞', '▛', '▗', '▚', '▐', '▜', '▄', '▙', '▟', '█',
 ];
 
-fn line_letter(marker: Marker, cell: &Cell) -> char {
-    // lines that meet in a cell all show, in the owner's colour; what is behind them (raw lines,
-    // limits, axes) does not
-    let strong = is_line(cell.owner);
+fn line_letter(marker: Marker, cell: &Cell, merged: bool) -> char {
+    // what is behind lines (raw lines, limits, axes) never shows with them
+    let strong = merged && is_line(cell.owner);
     let bits = cell
         .points
         .iter()
@@ -471,8 +450,9 @@ mod tests {
         let mut canvas = TerminalBackend::new(2, 1, Grid::Lines(Marker::Braille));
         let _ = canvas.draw_line((0, 0), (3, 0), &key(Ink::Series(0)));
         let _ = canvas.draw_line((0, 3), (1, 3), &key(Ink::Series(1)));
-        assert_eq!(canvas.cell(0, 0), Some(('⣉', Ink::Series(1))));
-        assert_eq!(canvas.cell(1, 0), Some(('⠉', Ink::Series(0))));
+        assert_eq!(canvas.cell(0, 0, false), Some(('⣀', Ink::Series(1))));
+        assert_eq!(canvas.cell(0, 0, true), Some(('⣉', Ink::Series(1))));
+        assert_eq!(canvas.cell(1, 0, false), Some(('⠉', Ink::Series(0))));
     }
 
     #[test]
@@ -481,8 +461,8 @@ mod tests {
         let _ = canvas.draw_line((0, 4), (1, 4), &key(Ink::Faint(0)));
         let _ = canvas.draw_line((0, 0), (0, 7), &key(Ink::Mark));
         let _ = canvas.draw_line((0, 7), (1, 7), &key(Ink::Series(0)));
-        assert_eq!(canvas.cell(0, 0), Some(('┆', Ink::Mark)));
-        assert_eq!(canvas.cell(0, 1), Some(('⣀', Ink::Series(0))));
+        assert_eq!(canvas.cell(0, 0, false), Some(('┆', Ink::Mark)));
+        assert_eq!(canvas.cell(0, 1, false), Some(('⣀', Ink::Series(0))));
     }
 
     #[test]
@@ -498,8 +478,8 @@ mod tests {
     fn nothing_outside_the_canvas_is_an_error() {
         let mut canvas = TerminalBackend::new(2, 2, Grid::Lines(Marker::Block));
         let _ = canvas.draw_line((-5, -5), (50, 50), &key(Ink::Axis));
-        assert_eq!(canvas.cell(0, 0), Some(('▚', Ink::Axis)));
-        assert_eq!(canvas.cell(9, 9), None);
+        assert_eq!(canvas.cell(0, 0, false), Some(('▚', Ink::Axis)));
+        assert_eq!(canvas.cell(9, 9, false), None);
     }
 
     #[test]
@@ -512,9 +492,9 @@ mod tests {
             let x = column as i32;
             let _ = canvas.draw_rect((x, 5), (x + 1, 16), &key(*ink), true);
         }
-        assert_eq!(canvas.cell(0, 1), Some(('█', Ink::Reference)));
-        assert_eq!(canvas.cell(1, 1), Some(('▓', Ink::Current)));
-        assert_eq!(canvas.cell(2, 1), Some(('▒', Ink::Overlap)));
-        assert_eq!(canvas.cell(2, 0), Some(('▃', Ink::Overlap)));
+        assert_eq!(canvas.cell(0, 1, false), Some(('█', Ink::Reference)));
+        assert_eq!(canvas.cell(1, 1, false), Some(('▓', Ink::Current)));
+        assert_eq!(canvas.cell(2, 1, false), Some(('▒', Ink::Overlap)));
+        assert_eq!(canvas.cell(2, 0, false), Some(('▃', Ink::Overlap)));
     }
 }

@@ -108,6 +108,11 @@ impl Look {
         }
     }
 
+    /// Whether series cannot be told apart by colour.
+    pub fn is_mono(&self) -> bool {
+        self.series[0] == self.series[1]
+    }
+
     /// The marker that lines are drawn with.
     pub fn lines(&self) -> Marker {
         if self.ascii {
@@ -123,11 +128,56 @@ impl Look {
     }
 }
 
-/// Cuts a text to `width` columns; an ellipsis says that something is missing.
-pub fn truncate(text: &str, width: usize, ascii: bool) -> String {
-    if text.width() <= width {
-        return text.to_owned();
+/// What stands for a letter where only ASCII is wanted.
+pub fn plain(letter: char) -> char {
+    match letter {
+        letter if letter.is_ascii() => letter,
+        '·' | '○' => '.',
+        '×' | '✗' => 'x',
+        '✓' => '+',
+        '↑' => '^',
+        '↓' => 'v',
+        '→' | '▶' | '▸' | '▌' | '≥' => '>',
+        '←' | '≤' => '<',
+        '…' | '±' | '≈' => '~',
+        '◆' | '★' => '*',
+        '●' | '◌' => 'o',
+        '▲' => '!',
+        '─' | '–' | '—' | '−' | '┄' => '-',
+        '│' => '|',
+        '┆' => ':',
+        'Δ' => 'd',
+        'µ' | 'μ' => 'u',
+        '‘' | '’' => '\'',
+        '“' | '”' => '"',
+        '\u{a0}' => ' ',
+        _ => '?',
     }
+}
+
+/// The text with [`plain`] letters, as wide as it was.
+pub fn plain_text(text: &str) -> String {
+    let mut plainer = String::with_capacity(text.len());
+    for letter in text.chars() {
+        for _ in 0..letter.width().unwrap_or(0) {
+            plainer.push(plain(letter));
+        }
+    }
+    plainer
+}
+
+/// Cuts a text to `width` columns; an ellipsis says that something is missing. With `ascii` the text
+/// is made [`plain_text`].
+pub fn truncate(text: &str, width: usize, ascii: bool) -> String {
+    let plainer = if ascii {
+        plain_text(text)
+    } else {
+        text.to_owned()
+    };
+    if plainer.width() <= width {
+        return plainer;
+    }
+    let text = plainer;
     let mark = if ascii { '~' } else { '…' };
     let mut kept = String::new();
     let mut used = 0;
@@ -186,6 +236,7 @@ pub(crate) mod tests {
         assert_eq!(truncate("otter", 5, false), "otter");
         assert_eq!(truncate("日本語", 4, false), "日…");
         assert_eq!(truncate("otter", 0, false), "");
+        assert_eq!(truncate("✓ Δ日本", 9, true), "+ d????");
     }
 
     #[test]

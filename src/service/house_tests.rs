@@ -1,0 +1,426 @@
+//! The way of a model through this room: registered, gated, promoted, served, watched, rolled back. Real store,
+//! fixed clock; state and events.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::fixture::{House, NOW, model_name, requests};
+use crate::domain::deployment::DeploymentState;
+use crate::domain::drift::DriftVerdict;
+use crate::domain::registry::{CHAMPION, MoveKind};
+use crate::domain::{DeploymentName, ErrorKind, Event, Timestamp, Version};
+
+const BOTH: [&str; 2] = ["x", "color"];
+
+#[test]
+fn a_run_is_registered_once_and_numbers_are_never_reused() {
+    let house = House::new();
+    let registry = &house.services.registry;
+    let first = house.version("logistic", &BOTH);
+    let run = first.run.clone().unwrap();
+    let again = registry.register(&run, &model_name(), "bo").unwrap();
+    assert_eq!((first.version, again.version), (Version(1), Version(1)));
+    let second = house.version("bayes", &BOTH).version;
+    registry
+        .delete_version(&model_name(), second, "ana")
+        .unwrap();
+    assert_eq!(house.version("bayes", &BOTH).version, Version(3));
+    assert!(
+        registry
+            .directory(&model_name(), first.version)
+            .unwrap()
+            .is_dir()
+    );
+    assert_eq!(registry.parse("late/1").unwrap().1, Version(1));
+    assert_eq!(
+        registry.parse("late").unwrap_err().kind,
+        ErrorKind::NotFound
+    );
+}
+
+#[test]
+fn promotion_needs_the_gate_or_force_with_a_reason() {
+    let house = House::new();
+    let registry = &house.services.registry;
+    let version = house.version("logistic", &BOTH).version;
+    let promote = |force, reason| registry.promote(&model_name(), version, "ana", force, reason);
+    assert_eq!(promote(false, "").unwrap_err().kind, ErrorKind::Conflict);
+    house.judged(version, false);
+    let held = promote(false, "").unwrap_err();
+    assert!(
+        held.message.contains("0 of 1 checks passed: HELD"),
+        "{held}"
+    );
+    assert_eq!(promote(true, " ").unwrap_err().kind, ErrorKind::Invalid);
+    house.events();
+    let moved = promote(true, "the old one is broken").unwrap();
+    assert_eq!(
+        (moved.kind, moved.from, moved.to),
+        (MoveKind::Forced, None, Some(version))
+    );
+    assert!(house.events().contains(&Event::AliasMoved {
+        model: model_name(),
+        alias: CHAMPION.into(),
+        from: None,
+        to: Some(version),
+        by: "ana".into(),
+    }));
+    assert_eq!(
+        promote(true, "again").unwrap_err().kind,
+        ErrorKind::Conflict
+    );
+    let audit = house
+        .services
+        .core
+        .store
+        .read(|connection| crate::store::audit::about(connection, "model:late", 10))
+        .unwrap();
+    assert_eq!(audit[0].action, "promote_forced");
+}
+
+#[test]
+fn rolling_back_twice_undoes_the_rollback_and_a_deleted_version_is_refused() {
+    let house = House::new();
+    let registry = &house.services.registry;
+    let one = house.champion("logistic", &BOTH);
+    let nothing = registry.rollback(&model_name(), None, "bo").unwrap_err();
+    assert_eq!(nothing.kind, ErrorKind::Conflict);
+    let two = house.champion("bayes", &BOTH);
+    let back = registry.rollback(&model_name(), None, "bo").unwrap();
+    assert_eq!((back.kind, back.to), (MoveKind::RolledBack, Some(one)));
+    let forth = registry.rollback(&model_name(), None, "bo").unwrap();
+    assert_eq!(forth.to, Some(two));
+    registry.delete_version(&model_name(), one, "bo").unwrap();
+    let refused = registry.rollback(&model_name(), None, "bo").unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Conflict);
+    assert_eq!(registry.history(&model_name()).unwrap().len(), 4);
+}
+
+#[test]
+fn other_aliases_are_set_by_hand_and_the_champion_is_not() {
+    let house = House::new();
+    let registry = &house.services.registry;
+    let version = house.version("logistic", &BOTH).version;
+    let set = |alias, version| registry.set_alias(&model_name(), alias, version, "ana");
+    set("challenger", Some(version)).unwrap();
+    assert_eq!(
+        registry.resolve(&model_name(), "challenger").unwrap(),
+        Some(version)
+    );
+    assert_eq!(set("challenger", None).unwrap().to, None);
+    for (alias, kind) in [
+        (CHAMPION, ErrorKind::Conflict),
+        ("latest", ErrorKind::Invalid),
+        ("v3", ErrorKind::Invalid),
+        ("a b", ErrorKind::Invalid),
+    ] {
+        assert_eq!(set(alias, Some(version)).unwrap_err().kind, kind, "{alias}");
+    }
+}
+
+#[test]
+fn a_promotion_swaps_what_answers_and_a_broken_version_does_not() {
+    let house = House::new();
+    let services = &house.services;
+    services.serving.reconcile(services).unwrap();
+    assert_eq!(
+        services.serving.deployments().unwrap()[0].state,
+        DeploymentState::Empty
+    );
+    assert_eq!(
+        house.ask(0..1, 0.0).err().unwrap().kind,
+        ErrorKind::Unavailable
+    );
+    let one = house.champion("logistic", &BOTH);
+    assert_eq!(house.ask(0..5, 0.0).unwrap().version, one);
+    let two = house.champion("bayes", &BOTH);
+    assert_eq!(house.ask(0..5, 0.0).unwrap().version, two);
+    let explicit = services
+        .serving
+        .predict(services, "late", Some(one), requests(0..5, 0.0), None)
+        .unwrap();
+    assert_eq!(explicit.version, one);
+
+    let three = house.version("logistic", &BOTH).version;
+    let file = services
+        .registry
+        .directory(&model_name(), three)
+        .unwrap()
+        .join("model.json");
+    std::fs::write(&file, "{").unwrap();
+    services
+        .registry
+        .promote(&model_name(), three, "ana", true, "to see it fail")
+        .unwrap();
+    services.serving.reconcile(services).unwrap();
+    let deployment = services.serving.deployments().unwrap().remove(0);
+    assert_eq!(
+        (deployment.state, deployment.version),
+        (DeploymentState::Failed, Some(two))
+    );
+    assert!(deployment.reason.unwrap().contains("v2 goes on answering"));
+    assert_eq!(house.ask(0..5, 0.0).unwrap().version, two);
+}
+
+#[test]
+fn bad_input_names_the_input_and_counts_as_failed() {
+    let house = House::new();
+    house.champion("logistic", &BOTH);
+    let services = &house.services;
+    let rows = requests(0..2, 0.0).select(&["color".into()]).unwrap();
+    let missing = services.serving.predict(services, "late", None, rows, None);
+    assert_eq!(
+        missing.err().unwrap().message,
+        "input `x` is missing: a number"
+    );
+    let rows = requests(0..2, 0.0);
+    let text = std::sync::Arc::clone(rows.column("color").unwrap());
+    let wrong =
+        services
+            .serving
+            .predict(services, "late", None, rows.with("x", text).unwrap(), None);
+    let message = wrong.err().unwrap().message;
+    assert!(
+        message.starts_with("input `x` must be a number; row 1 has"),
+        "{message}"
+    );
+    let page = services.serving.live(services, None, 900).unwrap().unwrap();
+    assert_eq!(page.total, (2, 2));
+    assert!(!page.healthy);
+    assert!(
+        page.sentence
+            .contains("errors 100 % > 10 % since 12:00, after"),
+        "{}",
+        page.sentence
+    );
+    assert_eq!(services.serving.healthy().unwrap(), Some(false));
+}
+
+#[test]
+fn the_live_page_tells_traffic_and_survives_a_restart() {
+    let house = House::new();
+    let version = house.champion("logistic", &BOTH);
+    for number in 0..60 {
+        house.ask(number..number + 1, 0.0).unwrap();
+        house.pass(1_000);
+    }
+    let services = &house.services;
+    let page = services.serving.live(services, None, 900).unwrap().unwrap();
+    assert_eq!(page.sentence, "HEALTHY: 4 of 4 within limits");
+    assert_eq!(page.latency.iter().map(|one| one.requests).sum::<u64>(), 60);
+    assert_eq!(page.predictions.counts.iter().sum::<u64>(), 60);
+    assert_eq!(page.predictions_before.counts.iter().sum::<u64>(), 400);
+    assert_eq!(
+        page.marks
+            .iter()
+            .filter(|mark| mark.text == "promoted v1")
+            .count(),
+        1
+    );
+    assert!(
+        page.requests[0].answer.starts_with("1 0."),
+        "{}",
+        page.requests[0].answer
+    );
+    assert!(
+        page.limits
+            .iter()
+            .any(|limit| limit.name == "drift" && limit.value.is_some())
+    );
+    services.serving.flush().unwrap();
+    let id = page.requests[0].id.clone();
+
+    let house = house.again();
+    let services = &house.services;
+    services.serving.reconcile(services).unwrap();
+    let page = services.serving.live(services, None, 900).unwrap().unwrap();
+    assert_eq!(page.latency.iter().map(|one| one.requests).sum::<u64>(), 60);
+    assert_eq!(page.deployment.since, Some(Timestamp(NOW)));
+    let why = services
+        .serving
+        .explain(services, &DeploymentName::from("late"), &id)
+        .unwrap();
+    assert_eq!(why.request.version, Some(version));
+    assert_eq!(why.inputs.len(), 2);
+}
+
+#[test]
+fn a_preview_says_what_callers_will_notice() {
+    let house = House::new();
+    let one = house.champion("logistic", &BOTH);
+    house.ask(0..300, 0.0).unwrap();
+    house.services.serving.flush().unwrap();
+    let two = house.version("bayes", &["x"]).version;
+    house.judged(two, true);
+    let services = &house.services;
+    let page = services
+        .registry
+        .preview(services, &model_name(), Some(two), false)
+        .unwrap();
+    assert_eq!(page.now.as_ref().unwrap().version, one);
+    assert_eq!(page.then.version, two);
+    assert!(page.then.p95_ms.unwrap() > 0.0);
+    assert!(
+        page.changes.contains(&"input `color` removed".to_owned()),
+        "{:?}",
+        page.changes
+    );
+    assert!(
+        page.changes
+            .iter()
+            .any(|text| text.contains("flip (replayed 300 rows)"))
+    );
+    assert_eq!(page.deployments, ["late"]);
+    assert!(page.verdict.unwrap().passed);
+}
+
+#[test]
+fn production_checks_compare_with_what_was_served_and_with_the_registered_files() {
+    let house = House::new();
+    let version = house.champion("logistic", &BOTH);
+    house.ask(0..300, 3.0).unwrap();
+    let services = &house.services;
+    services.serving.flush().unwrap();
+    let gate = services.core.config().pipelines[0].gate.clone();
+    let check = || {
+        services
+            .registry
+            .production_checks(&model_name(), version, &gate)
+            .unwrap()
+    };
+    let checks = check();
+    assert_eq!(checks[0].key, "data_like_production");
+    assert!(
+        !checks[0].passed && checks[0].detail.starts_with("x PSI"),
+        "{checks:?}"
+    );
+    assert!(checks[1].passed, "{checks:?}");
+    let directory = services.registry.directory(&model_name(), version).unwrap();
+    std::fs::write(directory.join("MLmodel"), "changed").unwrap();
+    assert!(!check()[1].passed);
+}
+
+#[test]
+fn a_monitor_reports_the_window_by_event_time_and_alerts() {
+    let house = House::new();
+    house.champion("logistic", &BOTH);
+    house.ask(0..192, 3.0).unwrap();
+    house.ask(0..192, 0.0).unwrap();
+    house.ask(192..384, 3.0).unwrap();
+    let services = &house.services;
+    let day = |day: i64| Timestamp(1_767_225_600_000 + (day - 1) * 86_400_000);
+    let look = |from, to, until| {
+        services
+            .monitoring
+            .evaluate(services, "watch", day(from), day(to), until, "a window")
+            .unwrap()
+    };
+    // The last word about each row counts: the first 192 rows are as in training.
+    let calm = look(1, 5, None);
+    assert_eq!(
+        (calm.rows, calm.verdict),
+        (192, DriftVerdict::Stable),
+        "{:?}",
+        calm.columns
+    );
+    let performance = calm.performance.unwrap();
+    assert_eq!(
+        (performance.labelled, performance.provisional),
+        (192, false)
+    );
+    let auc = performance.metric("roc_auc").unwrap();
+    assert!(auc > 0.8 && auc < 0.99, "{auc}");
+    house.events();
+    let moved = look(5, 9, Some(day(7)));
+    assert_eq!(moved.verdict, DriftVerdict::Drift);
+    let performance = moved.performance.as_ref().unwrap();
+    assert!(performance.labelled < 192 && performance.provisional);
+    let events = house.events();
+    assert!(events.contains(&Event::DriftReported {
+        monitor: "watch".into()
+    }));
+    assert!(events.contains(&Event::AlertsChanged));
+    let again = look(5, 9, None);
+    assert_eq!(again.id, moved.id);
+    assert_eq!(services.monitoring.reports("watch").unwrap().len(), 2);
+    let (drifting, alerts) = services.monitoring.badges().unwrap();
+    assert_eq!((drifting, alerts), (again.drifted, 2));
+    let page = services.monitoring.page(None, None).unwrap().unwrap();
+    assert_eq!(page.since, Some(day(5)));
+    assert!(
+        page.sentence.contains("of 3 drift since 5 Jan; "),
+        "{}",
+        page.sentence
+    );
+    assert_eq!(page.rows[0].history.len(), 2);
+    let x = services.monitoring.column(services, again.id, "x").unwrap();
+    assert!(!x.samples.is_empty());
+    assert_eq!(look(20, 21, None).verdict, DriftVerdict::NoData);
+}
+
+#[test]
+fn datasets_resolve_with_what_they_are_made_from() {
+    let house = House::new();
+    let datasets = &house.services.datasets;
+    let big = datasets.resolve("big").unwrap();
+    assert!(crate::data::table::load(&big).unwrap().rows() < 400);
+    assert_eq!(datasets.known("rows").unwrap().len(), 1);
+    let config = house.services.core.config();
+    let table = datasets.table(&config.pipelines[0], None, Some(5)).unwrap();
+    assert_eq!((table.views.len(), table.to), (1, Some(5)));
+    let built = datasets.table(&config.pipelines[0], None, None).unwrap();
+    crate::data::table::build(&built, &mut |_, _| {}).unwrap();
+    let unknown = datasets.resolve("row").unwrap_err();
+    assert!(unknown.message.contains("`rows`"), "{unknown}");
+    assert_eq!(datasets.list().unwrap()[0].files, 1);
+}
+
+#[test]
+fn a_materialization_is_taken_in_whole_and_says_how_old_it_is() {
+    let house = House::new();
+    let services = &house.services;
+    let folder = house.folder.path().join("job");
+    std::fs::create_dir(&folder).unwrap();
+    let spec = services
+        .catalog
+        .materialize_spec(services, "color_x", Timestamp(NOW))
+        .unwrap();
+    let newest = crate::data::table::newest(&spec).unwrap();
+    let path = folder.join("online.parquet");
+    newest.write(&path).unwrap();
+    let asked = crate::domain::job::JobSpec::Materialize(spec);
+    std::fs::write(
+        folder.join("spec.json"),
+        serde_json::to_vec(&asked).unwrap(),
+    )
+    .unwrap();
+    let result = crate::domain::job::JobResult::Materialize {
+        rows: newest.rows() as u64,
+        path: path.to_str().unwrap().into(),
+        watermark: newest
+            .times("event_time")
+            .unwrap()
+            .into_iter()
+            .flatten()
+            .max(),
+        profile: crate::data::profile::profile(&newest.select(&["x".into()]).unwrap()),
+    };
+    services.catalog.take_in("color_x", &result).unwrap();
+    let entities = [("color".to_owned(), vec!["red".into(), "pink".into()])].into();
+    let look = || {
+        services
+            .catalog
+            .online(&["color_x:x".into()], &entities)
+            .unwrap()
+    };
+    let found = look();
+    assert_eq!(found[0]["color_x:x"]["status"], "FRESH");
+    assert!(found[0]["color_x:x"]["value"].is_number());
+    assert_eq!(found[1]["color_x:x"]["status"], "MISSING");
+    house.pass(30 * 86_400_000);
+    assert_eq!(look()[0]["color_x:x"]["status"], "STALE");
+    let page = services.catalog.page(services).unwrap();
+    assert_eq!((page.rows.len(), page.late), (1, 1));
+    let detail = services.catalog.feature(services, "color_x", "x").unwrap();
+    assert_eq!(detail.online_equal, Some((3, 3)));
+    assert_eq!(detail.values.len(), 3);
+}

@@ -158,11 +158,11 @@ pub fn newest_tag(
     Ok(value)
 }
 
-/// The newest job of a run: its id, its share done while it runs, its error.
-pub fn job_of(
-    connection: &Connection,
-    run: &RunId,
-) -> Result<Option<(JobId, Option<f64>, Option<String>)>> {
+/// A run's job: its id, its share done while it runs, its error.
+pub type RunJob = (JobId, Option<f64>, Option<String>);
+
+/// The newest job of a run.
+pub fn job_of(connection: &Connection, run: &RunId) -> Result<Option<RunJob>> {
     let job = connection
         .prepare_cached(
             "select id, case when state = 'running' then progress end, error from jobs

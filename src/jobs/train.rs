@@ -344,6 +344,8 @@ fn log_what_is_learned(
             "window".to_owned(),
             format!("{}..{}", date(first), date(last)),
         ));
+        params.push(("train_from".to_owned(), instant(first)));
+        params.push(("train_to".to_owned(), instant(last)));
     }
     ctx.params(params)?;
     let classes = match rows.target.classes.as_slice() {
@@ -366,6 +368,13 @@ fn log_what_is_learned(
 fn date(micros: i64) -> String {
     chrono::DateTime::from_timestamp_micros(micros)
         .map(|instant| instant.format("%Y-%m-%d").to_string())
+        .unwrap_or_else(|| micros.to_string())
+}
+
+/// An instant in microseconds, to the microsecond.
+fn instant(micros: i64) -> String {
+    chrono::DateTime::from_timestamp_micros(micros)
+        .map(|instant| instant.to_rfc3339_opts(chrono::SecondsFormat::Micros, true))
         .unwrap_or_else(|| micros.to_string())
 }
 

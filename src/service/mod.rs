@@ -15,6 +15,7 @@ pub mod monitoring;
 pub mod pipelines;
 pub mod promotion;
 pub mod registry;
+mod served;
 pub mod requests;
 pub mod serving;
 pub mod tracking;

@@ -80,7 +80,8 @@ pub fn run(
     let http = tcp.local_addr()?.to_string();
     let unix = bind_unix(&workspace.socket())?;
 
-    let services = Services::open(workspace.clone(), config, clock)?;
+    let services = Services::open(workspace, config, clock)?;
+    let workspace = &services.core.workspace;
     if let Err(error) = services.serving.reconcile(&services) {
         // the deployment says why it does not answer; everything else works
         warn!(%error, "a deployment was not brought up");
@@ -138,8 +139,7 @@ fn routes(
     );
     Router::new()
         .merge(server::router(Arc::new(context)))
-        .merge(crate::http::inference::router(Arc::clone(services)))
-        .merge(crate::http::features::router(Arc::clone(services)))
+        .merge(crate::http::router(services))
 }
 
 /// Answers on both doors until a signal or a request says stop, then lets requests in flight end.

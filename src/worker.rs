@@ -128,7 +128,7 @@ fn work(folder: &JobFolder, order: Order, cancelled: Arc<AtomicBool>) -> Result<
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         usual(panic);
-        let text = panic.payload_as_str().unwrap_or("a value that is not text");
+        let text = said_by(panic.payload());
         let place = panic
             .location()
             .map(|location| format!(" at {}:{}", location.file(), location.line()))
@@ -162,6 +162,15 @@ fn work(folder: &JobFolder, order: Order, cancelled: Arc<AtomicBool>) -> Result<
             }
         }
     })
+}
+
+/// A panic's text.
+fn said_by(payload: &(dyn std::any::Any + Send)) -> &str {
+    payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a value that is not text")
 }
 
 /// Writes the outcome. One that would not be read back (JSON has no NaN) is a failure that says so.

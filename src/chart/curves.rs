@@ -195,8 +195,8 @@ pub fn draw<B: DrawingBackend>(pen: &mut Pen<'_, B>, area: Area, spec: &Curves) 
         .curves
         .iter()
         .map(|curve| {
-            let smoothed = (spec.smoothing > 0.0 && !curve.reference)
-                .then(|| series::smooth(&curve.points, spec.smoothing));
+            let smoothed =
+                (spec.smoothing > 0.0).then(|| series::smooth(&curve.points, spec.smoothing));
             Prepared {
                 curve,
                 raw: shown(&curve.points, (x_low, x_high), spec.y.scale),
@@ -246,7 +246,7 @@ pub fn draw<B: DrawingBackend>(pen: &mut Pen<'_, B>, area: Area, spec: &Curves) 
         pen.rule(plot.x.place(cursor), plot.area.y, bottom, Ink::Cursor)?;
     }
     for line in &prepared {
-        if line.smooth.is_some() {
+        if line.smooth.is_some() && !line.curve.reference {
             let columns = series::columns(&line.raw, |x| plot.x.place(x));
             lines(
                 pen,
@@ -331,7 +331,16 @@ fn lines<B: DrawingBackend>(
                 }
             }
         }
-        if curve.reference {
+        if curve.reference && pen.metrics.is_cells() {
+            // two cells on, two off: a line with noise keeps its gaps, through which others show
+            let dash = pen.letters(2).max(1);
+            let on = |(x, _): &BackendCoord| (x - plot.area.x) / dash % 2 == 0;
+            for piece in path.chunk_by(|a, b| on(a) == on(b)) {
+                if piece.iter().all(on) {
+                    pen.path(piece, ink, weight)?;
+                }
+            }
+        } else if curve.reference {
             pen.dashes(&path, ink, weight)?;
         } else if matches!(ink, Ink::Faint(_)) {
             pen.path(&path, ink, 1)?;

@@ -117,7 +117,7 @@ pub fn parquet(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// That a text file is one we can read; see [`Text`] for what is looked at. Answers the header's names.
+/// That a text file is one we can read; NUL bytes, UTF-8, quotes that never close, header. Answers the header's names.
 pub fn csv(path: &Path, delimiter: u8, gzip: bool) -> Result<Vec<String>> {
     regular_file(path)?;
     let mut start = [0u8; 4];

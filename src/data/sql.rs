@@ -519,6 +519,10 @@ mod tests {
                 "+origin = 'jfk' collate nocase",
             ),
             ("delay = 5", "+delay = 5"),
+            (
+                "origin in ('JFK', 'XXX', null)",
+                "+origin in ('JFK', 'XXX', null)",
+            ),
         ] {
             let ids = |condition: &str| {
                 run(&format!("select id from flights where {condition}")).unwrap()

@@ -26,6 +26,9 @@ const REPEATS: usize = 3;
 /// The parameter of estimators that choose their length.
 const EARLY_STOPPING: &str = "early_stopping";
 
+/// What is done with a learning curve's points: the context, the step, the values.
+type OnStep<'a> = dyn FnMut(&mut JobCtx, i64, &[(&str, f64)]) -> Result<()> + 'a;
+
 /// What a later attempt goes on from.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Done {
@@ -120,13 +123,7 @@ impl Part {
 
 impl TrainSpec {
     /// Fits and measures each fold that is not done yet, logs `fold/<metric>` and the means as `cv_<metric>`.
-    fn folds(
-        &self,
-        ctx: &mut JobCtx,
-        rows: &Rows,
-        learning: &Part,
-        done: &mut Done,
-    ) -> Result<()> {
+    fn folds(&self, ctx: &mut JobCtx, rows: &Rows, learning: &Part, done: &mut Done) -> Result<()> {
         let times: Option<Vec<i64>> = rows.times.as_ref().map(|times| {
             let learned = rows.split.train.iter();
             learned.map(|row| times[*row as usize]).collect()
@@ -189,10 +186,7 @@ impl TrainSpec {
         if done.model {
             return Ok(model_file::load(&directory)?);
         }
-        ctx.progress(
-            0.75,
-            &format!("fitting on {} rows", learning.inputs.rows()),
-        );
+        ctx.progress(0.75, &format!("fitting on {} rows", learning.inputs.rows()));
         let model = self.fit(ctx, learning, judging, &mut |ctx, step, values| {
             ctx.progress(0.75 + 0.15 * nearing(step), &format!("step {step}"));
             ctx.metrics(values, step)
@@ -271,7 +265,10 @@ impl TrainSpec {
         if inner.train.is_empty() || inner.held_out.is_empty() {
             return Ok(None);
         }
-        Ok(Some((train.take(&inner.train)?, train.take(&inner.held_out)?)))
+        Ok(Some((
+            train.take(&inner.train)?,
+            train.take(&inner.held_out)?,
+        )))
     }
 
     /// One fit that stops when the job is to stop. The learning curve is over the rows that judge, unless the estimator
@@ -281,7 +278,7 @@ impl TrainSpec {
         ctx: &mut JobCtx,
         train: &Part,
         judge: &Part,
-        on_step: &mut dyn FnMut(&mut JobCtx, i64, &[(&str, f64)]) -> Result<()>,
+        on_step: &mut OnStep<'_>,
     ) -> Result<Model> {
         ctx.check()?;
         let inner = self.inner(train)?;
@@ -347,6 +344,8 @@ fn log_what_is_learned(
             "window".to_owned(),
             format!("{}..{}", date(first), date(last)),
         ));
+        params.push(("train_from".to_owned(), instant(first)));
+        params.push(("train_to".to_owned(), instant(last)));
     }
     ctx.params(params)?;
     let classes = match rows.target.classes.as_slice() {
@@ -369,6 +368,13 @@ fn log_what_is_learned(
 fn date(micros: i64) -> String {
     chrono::DateTime::from_timestamp_micros(micros)
         .map(|instant| instant.format("%Y-%m-%d").to_string())
+        .unwrap_or_else(|| micros.to_string())
+}
+
+/// An instant in microseconds, to the microsecond.
+fn instant(micros: i64) -> String {
+    chrono::DateTime::from_timestamp_micros(micros)
+        .map(|instant| instant.to_rfc3339_opts(chrono::SecondsFormat::Micros, true))
         .unwrap_or_else(|| micros.to_string())
 }
 
@@ -413,7 +419,10 @@ mod tests {
     #[test]
     fn means_are_over_the_folds_that_have_the_metric() {
         let folds = vec![
-            vec![("auc".to_owned(), Number(0.6)), ("f1".to_owned(), Number(0.5))],
+            vec![
+                ("auc".to_owned(), Number(0.6)),
+                ("f1".to_owned(), Number(0.5)),
+            ],
             vec![("auc".to_owned(), Number(0.8))],
         ];
         let means = means(&folds);

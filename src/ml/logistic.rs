@@ -145,7 +145,7 @@ impl Solver {
         let zeros = Array1::zeros(start.len());
         let fitted = solve(start, sign)
             .or_else(|_| solve(zeros, sign))
-            .map_err(failed)?;
+            .map_err(|error| failed(&error))?;
         let sign = if fitted.labels().pos.class == 1 {
             1.0
         } else {
@@ -212,7 +212,9 @@ impl Solver {
                 .fit(&dataset)
         };
         let zeros = Array2::zeros(start.dim());
-        let fitted = solve(start).or_else(|_| solve(zeros)).map_err(failed)?;
+        let fitted = solve(start)
+            .or_else(|_| solve(zeros))
+            .map_err(|error| failed(&error))?;
         let width = columns.ncols();
         let mut parameters = Array2::zeros((width + 1, fitted.intercept().len()));
         parameters
@@ -242,7 +244,7 @@ fn log_odds(hits: usize, rows: usize) -> f64 {
         .clamp(NEVER, -NEVER)
 }
 
-fn failed(error: linfa_logistic::error::Error) -> Error {
+fn failed(error: &linfa_logistic::error::Error) -> Error {
     Error::new(format!(
         "logistic regression failed: {error}; try a smaller `c` or trainer `boosting`"
     ))

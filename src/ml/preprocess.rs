@@ -187,7 +187,7 @@ impl Preprocessor {
 }
 
 fn is_missing(value: f64) -> bool {
-    !(value.abs() <= HUGE)
+    value.is_nan() || value.abs() > HUGE
 }
 
 fn fit_number(name: String, values: &[f64]) -> Encoding {
@@ -267,16 +267,17 @@ pub fn numbers<'a>(frame: &'a Frame, name: &str) -> Result<Cow<'a, [f64]>> {
     if column.is_empty() || all_missing(column.as_ref()) {
         return Ok(Cow::Owned(vec![f64::NAN; frame.rows()]));
     }
-    if let Some(array) = column.as_any().downcast_ref::<Float64Array>() {
-        if array.null_count() == 0 {
-            return Ok(Cow::Borrowed(array.values()));
-        }
-    } else if let Some(array) = column.as_any().downcast_ref::<Int64Array>() {
-        if array.null_count() == 0 {
-            return Ok(Cow::Owned(
-                array.values().iter().map(|x| *x as f64).collect(),
-            ));
-        }
+    if let Some(array) = column.as_any().downcast_ref::<Float64Array>()
+        && array.null_count() == 0
+    {
+        return Ok(Cow::Borrowed(array.values()));
+    }
+    if let Some(array) = column.as_any().downcast_ref::<Int64Array>()
+        && array.null_count() == 0
+    {
+        return Ok(Cow::Owned(
+            array.values().iter().map(|x| *x as f64).collect(),
+        ));
     }
     frame
         .numbers(name)

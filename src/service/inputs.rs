@@ -15,7 +15,7 @@ pub fn conform(rows: &Frame, signature: &Signature) -> Result<Frame> {
     let mut missing = Vec::new();
     let mut columns = Vec::with_capacity(signature.inputs.len());
     for input in &signature.inputs {
-        if !names.iter().any(|name| *name == input.name) {
+        if !names.contains(&input.name) {
             if input.optional {
                 columns.push((input.name.clone(), empty(input.kind, rows.rows())));
             } else {

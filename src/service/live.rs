@@ -230,7 +230,7 @@ impl View {
                 };
                 let low = all().copied().fold(f64::INFINITY, f64::min);
                 let high = all().copied().fold(f64::NEG_INFINITY, f64::max);
-                if !(low < high) {
+                if low >= high {
                     return Default::default();
                 }
                 (0..=20)

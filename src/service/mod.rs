@@ -16,6 +16,7 @@ pub mod pipelines;
 pub mod promotion;
 pub mod registry;
 pub mod requests;
+mod served;
 pub mod serving;
 pub mod tracking;
 pub mod traffic;

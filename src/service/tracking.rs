@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod compare;
+mod find;
 pub mod limits;
 mod names;
 pub mod verdict;
@@ -591,3 +592,6 @@ impl Tracking {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

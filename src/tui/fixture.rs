@@ -6,9 +6,12 @@ use super::render;
 use super::theme::{Depth, Markers, Theme};
 use super::update::update;
 use crate::api::protocol::{Overview, Snapshot, Topic, Update};
+use crate::domain::experiment::Lifecycle;
 use crate::domain::job::{Job, JobLog, JobRow, JobState, JobsPage};
-use crate::domain::metric::{Bucket, Number, Series};
-use crate::domain::run::{Comparison, Difference, RunRow, RunStatus, RunTable};
+use crate::domain::metric::{Bucket, Metric, Number, Series};
+use crate::domain::run::{
+    Comparison, DatasetInput, Difference, Pair, Run, RunDetail, RunRow, RunStatus, RunTable,
+};
 use crate::domain::trigger::Cause;
 use crate::domain::{ExperimentId, JobId, ModelName, RunId, Timestamp, Version};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -199,6 +202,85 @@ fn series(run: &RunId, key: &str, speed: f64, floor: f64) -> Series {
     }
 }
 
+/// A run's details, made from its row.
+pub fn detail(run: &RunId) -> Option<RunDetail> {
+    let table = runs();
+    let champion = table.champion.as_ref().map(|(row, ..)| row);
+    let row = table
+        .rows
+        .iter()
+        .chain(champion)
+        .find(|row| row.id == *run)?;
+    let pairs = |pairs: &BTreeMap<String, String>| {
+        pairs
+            .iter()
+            .map(|(key, value)| Pair {
+                key: key.clone(),
+                value: value.clone(),
+            })
+            .collect::<Vec<_>>()
+    };
+    Some(RunDetail {
+        run: Run {
+            id: row.id.clone(),
+            experiment: ExperimentId::from("1"),
+            name: row.name.clone(),
+            user: row.user.clone(),
+            status: row.status,
+            started: row.started,
+            ended: row.ended,
+            lifecycle: Lifecycle::Active,
+            artifact_uri: String::new(),
+            params: pairs(&row.params),
+            tags: pairs(&BTreeMap::from([
+                (
+                    "mlflow.source.git.commit".to_owned(),
+                    "a41f0c2d99".to_owned(),
+                ),
+                ("mlflow.source.name".to_owned(), "train.py".to_owned()),
+            ])),
+            metrics: row
+                .metrics
+                .iter()
+                .map(|(key, value)| Metric {
+                    key: key.clone(),
+                    value: value.0,
+                    timestamp: NOW,
+                    step: 1500,
+                })
+                .collect(),
+            inputs: vec![DatasetInput {
+                name: "flights".to_owned(),
+                digest: "9c1e5577aa".to_owned(),
+                source_type: "local".to_owned(),
+                source: "{}".to_owned(),
+                schema: None,
+                profile: None,
+                context: Some("training".to_owned()),
+            }],
+        },
+        experiment: "delay".to_owned(),
+        rank: Some((1, 312)),
+        champion: BTreeMap::from([("val_loss".to_owned(), Number(0.431))]),
+        changed: vec![
+            (
+                "learning_rate".to_owned(),
+                Some("0.05".to_owned()),
+                Some("0.10".to_owned()),
+            ),
+            (
+                "max_depth".to_owned(),
+                Some("8".to_owned()),
+                Some("6".to_owned()),
+            ),
+        ],
+        equal: 12,
+        artifacts: vec![("model/MLmodel".to_owned(), 812)],
+        curves: vec!["val_auc".to_owned(), "val_loss".to_owned()],
+        verdict: "+0.0112 on the champion, better in 5 of 5 folds.".to_owned(),
+    })
+}
+
 /// A comparison as the daemon would answer: the asked runs and the champion.
 pub fn comparison(runs: &[RunId]) -> Comparison {
     let value = |text: &str| Some(text.to_owned());
@@ -329,6 +411,7 @@ pub fn answer(topic: &Topic) -> Option<Snapshot> {
     Some(match topic {
         Topic::Overview => Snapshot::Overview(overview()),
         Topic::Runs(_) => Snapshot::Runs(runs()),
+        Topic::Run { run } => Snapshot::Run(Box::new(detail(run)?)),
         Topic::Series { runs, key, .. } => Snapshot::Series(
             runs.iter()
                 .enumerate()

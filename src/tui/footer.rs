@@ -51,7 +51,7 @@ pub fn status(app: &App, area: Rect, buffer: &mut Buffer) {
 /// Draws the footer.
 pub fn render(app: &App, area: Rect, buffer: &mut Buffer) {
     let theme = &app.theme;
-    let room = usize::from(area.width.saturating_sub(2));
+    let room = usize::from(area.width.saturating_sub(1));
     if let Some((said, _)) = &app.toast {
         let (sign, style) = match said.level {
             Level::Info => ("", theme.text),

@@ -30,9 +30,25 @@ fn badge(app: &App, id: PaneId) -> String {
     }
 }
 
-/// Each tab with its first column and its text.
+/// Each tab with its first column and its text: with names where they leave room for the state of the link.
 fn tabs(app: &App) -> Vec<(PaneId, u16, String)> {
-    let names = app.size.0 >= 80;
+    let least = ends(app)
+        .iter()
+        .rev()
+        .nth(1)
+        .map_or(0, |form| end_line(form.clone()).width());
+    let named = tabs_with(app, true);
+    let used = named.last().map_or(0, |(_, start, word)| {
+        usize::from(*start) + text::width(word)
+    });
+    if used + 2 + least <= usize::from(app.size.0) {
+        named
+    } else {
+        tabs_with(app, false)
+    }
+}
+
+fn tabs_with(app: &App, names: bool) -> Vec<(PaneId, u16, String)> {
     let mut column = 1;
     PaneId::ALL
         .into_iter()
@@ -50,6 +66,24 @@ fn tabs(app: &App) -> Vec<(PaneId, u16, String)> {
             (id, start, word)
         })
         .collect()
+}
+
+/// The parts of the right end with their gaps.
+fn end_line(form: Vec<(String, Style)>) -> Line<'static> {
+    let spans: Vec<Span> = form
+        .into_iter()
+        .enumerate()
+        .flat_map(|(place, (word, style))| {
+            // the sign of the link belongs to the host before it
+            let gap = match (place, word.chars().count()) {
+                (0, _) => "",
+                (_, 1) => " ",
+                _ => "  ",
+            };
+            [Span::raw(gap), Span::styled(word, style)]
+        })
+        .collect();
+    Line::from(spans)
 }
 
 /// The tab at a column of the header.
@@ -152,21 +186,15 @@ pub fn render(app: &App, area: Rect, buffer: &mut Buffer) {
         used = start + text::width(&word) as u16;
     }
     for form in ends(app) {
-        let spans: Vec<Span> = form
+        let form = form
             .into_iter()
-            .enumerate()
-            .flat_map(|(place, (word, style))| {
-                let style = if production { base } else { style };
-                [
-                    Span::raw(if place == 0 { "" } else { "  " }),
-                    Span::styled(word, style),
-                ]
-            })
+            .map(|(word, style)| (word, if production { base } else { style }))
             .collect();
-        let line = Line::from(spans);
+        let line = end_line(form);
         let width = line.width() as u16;
-        if used + 2 + width < area.width {
-            buffer.set_line(area.right() - width - 1, area.y, &line, width);
+        if used + 2 + width <= area.width {
+            let margin = u16::from(used + 3 + width <= area.width);
+            buffer.set_line(area.right() - width - margin, area.y, &line, width);
             return;
         }
     }

@@ -168,9 +168,10 @@ fn send(bytes: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
-/// A buffer that differs from every picture in every cell, so that the next frame is written whole.
+/// A buffer that differs from every picture in every cell, so that the next frame is written whole: full of a
+/// character for private use, which nothing here draws.
 fn unknown(area: Rect) -> Buffer {
-    Buffer::filled(area, Cell::new("\u{1}"))
+    Buffer::filled(area, Cell::new("\u{e000}"))
 }
 
 /// OSC 52, wrapped in a tmux passthrough when asked.
@@ -224,6 +225,14 @@ pub fn markers(configured: Option<Markers>, variable: impl Fn(&str) -> Option<St
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_first_frame_writes_every_cell() {
+        let area = Rect::new(0, 0, 5, 2);
+        let next = Buffer::empty(area);
+        assert_eq!(unknown(area).diff(&next).len(), 10);
+        assert_eq!(next.diff(&Buffer::empty(area)).len(), 0);
+    }
 
     #[test]
     fn the_clipboard_is_wrapped_for_tmux() {

@@ -47,11 +47,15 @@ pub fn right(text: &str, columns: usize) -> String {
     out
 }
 
-/// Words wrapped into lines of at most `columns`; long words are broken.
+/// Words wrapped into lines of at most `columns`; long words are broken. A line that fits stays as it is.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
     let mut lines = Vec::new();
     for paragraph in text.lines() {
+        if paragraph.width() <= columns {
+            lines.push(paragraph.to_owned());
+            continue;
+        }
         let mut line = String::new();
         for word in paragraph.split_whitespace() {
             let mut word = word.to_owned();
@@ -94,7 +98,7 @@ pub fn number(value: f64) -> String {
     let size = value.abs();
     if value == 0.0 {
         "0".to_owned()
-    } else if size >= 1e6 || size < 1e-4 {
+    } else if !(1e-4..1e6).contains(&size) {
         format!("{value:.2e}")
     } else if value.fract() == 0.0 {
         format!("{value:.0}")
@@ -163,7 +167,7 @@ pub fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut out = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             out.push(' ');
         }
         out.push(digit);

@@ -5,7 +5,6 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::workspace::Workspace;
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -41,8 +40,7 @@ pub(super) fn start(client: &Client, workspace: &Workspace, listen: Option<&str>
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output)
-        .current_dir(workspace.root())
-        .process_group(0);
+        .current_dir(workspace.root());
     if let Some(listen) = listen {
         command.args(["--listen", listen]);
     }

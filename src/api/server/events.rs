@@ -61,7 +61,8 @@ pub(super) async fn answer(
         sender,
         topics: topics.into_iter().map(Followed::new).collect(),
         events: Vec::new(),
-        events_sent: None,
+        // The first of them waits a little too: what comes with the first snapshots goes together.
+        events_sent: Instant::now(),
     };
     tokio::spawn(follower.run(asked.once));
     (
@@ -115,7 +116,7 @@ struct Follower {
     topics: Vec<Followed>,
     /// Events to be sent, each once.
     events: Vec<Event>,
-    events_sent: Option<Instant>,
+    events_sent: Instant,
 }
 
 impl Follower {
@@ -169,7 +170,7 @@ impl Follower {
             }
             let now = Instant::now();
             if self.events_due().is_some_and(|due| due <= now) {
-                self.events_sent = Some(now);
+                self.events_sent = now;
                 for event in std::mem::take(&mut self.events) {
                     self.send(&Update::Event { event }).await?;
                 }
@@ -190,10 +191,7 @@ impl Follower {
     }
 
     fn events_due(&self) -> Option<Instant> {
-        (!self.events.is_empty()).then(|| {
-            self.events_sent
-                .map_or_else(Instant::now, |sent| sent + PACE)
-        })
+        (!self.events.is_empty()).then(|| self.events_sent + PACE)
     }
 
     fn hear(&mut self, event: Event) {

@@ -30,6 +30,7 @@ struct RunLine {
     id: RunId,
     name: String,
     family: String,
+    version: Option<Version>,
     metrics: BTreeMap<String, f64>,
     params: BTreeMap<String, String>,
 }
@@ -110,6 +111,7 @@ pub(super) fn gather(connection: &Connection) -> Result<Summary> {
                     .filter(|(key, _)| !key.contains('/'))
                     .map(|(key, value)| (key.clone(), value.0))
                     .collect(),
+                version: row.version.map(|(_, version)| version),
                 params: row.params,
                 id: row.id,
                 name: row.name,

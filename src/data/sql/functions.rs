@@ -6,11 +6,12 @@ use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Result};
 
-/// A name and what it computes.
-type Named<F> = (&'static str, F);
+type OfOne = fn(f64) -> f64;
+type OfTwo = fn(f64, f64) -> f64;
+type OfTime = fn(i64) -> i64;
 
 /// Functions of one number.
-const OF_ONE: [Named<fn(f64) -> f64>; 18] = [
+const OF_ONE: [(&str, OfOne); 18] = [
     ("exp", f64::exp),
     ("ln", f64::ln),
     ("log", f64::log10),
@@ -32,7 +33,7 @@ const OF_ONE: [Named<fn(f64) -> f64>; 18] = [
 ];
 
 /// Functions of two numbers.
-const OF_TWO: [Named<fn(f64, f64) -> f64>; 5] = [
+const OF_TWO: [(&str, OfTwo); 5] = [
     ("pow", f64::powf),
     ("power", f64::powf),
     ("atan2", f64::atan2),
@@ -41,7 +42,7 @@ const OF_TWO: [Named<fn(f64, f64) -> f64>; 5] = [
 ];
 
 /// Functions that round; whole numbers stay as they are.
-const ROUNDING: [Named<fn(f64) -> f64>; 4] = [
+const ROUNDING: [(&str, OfOne); 4] = [
     ("floor", f64::floor),
     ("ceil", f64::ceil),
     ("ceiling", f64::ceil),
@@ -49,7 +50,7 @@ const ROUNDING: [Named<fn(f64) -> f64>; 4] = [
 ];
 
 /// Parts of a time.
-const OF_TIME: [Named<fn(i64) -> i64>; 7] = [
+const OF_TIME: [(&str, OfTime); 7] = [
     ("year", |us| instant::civil(us).year),
     ("month", |us| instant::civil(us).month),
     ("day", |us| instant::civil(us).day),

@@ -1,1 +1,165 @@
-//! MLflow REST: one file per group of endpoints.
+//! MLflow REST: one file per group of endpoints. Each handler decodes, calls one method of `tracking`, encodes.
+
+mod artifacts;
+pub mod dto;
+mod experiments;
+mod metrics;
+mod runs;
+
+use super::error::{ApiError, blocking};
+use crate::domain::{Error, Result};
+use crate::service::Services;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Query};
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A batch of 1000 points with the longest keys fits; files go through the artifact routes, which have no limit.
+const BODY: usize = 16 * 1024 * 1024;
+
+/// All routes, under `/api/` and once more under `/ajax-api/`.
+pub fn router(services: Arc<Services>) -> Router {
+    let mut router = Router::new();
+    for root in ["/api", "/ajax-api"] {
+        let endpoints = Router::new()
+            .merge(experiments::router())
+            .merge(runs::router())
+            .merge(metrics::router())
+            .merge(artifacts::listing())
+            .layer(DefaultBodyLimit::max(BODY))
+            .fallback(absent);
+        router = router
+            .nest(&format!("{root}/2.0/mlflow"), endpoints)
+            .nest(
+                &format!("{root}/2.0/mlflow-artifacts"),
+                artifacts::proxy().fallback(absent),
+            )
+            .route(&format!("{root}/3.0/mlflow/server-info"), get(server_info));
+    }
+    router.with_state(services)
+}
+
+async fn absent(uri: Uri) -> Response {
+    let body = serde_json::json!({
+        "error_code": "ENDPOINT_NOT_FOUND",
+        "message": format!("there is no endpoint `{}`", uri.path()),
+    });
+    (
+        StatusCode::NOT_FOUND,
+        [(header::CONTENT_TYPE, "application/json")],
+        body.to_string(),
+    )
+        .into_response()
+}
+
+/// What the server can do besides: nothing of it.
+async fn server_info() -> Response {
+    encoded(&serde_json::json!({
+        "store_type": "SqlStore",
+        "workspaces_enabled": false,
+        "multipart_upload_supported": false,
+        "presigned_download_supported": false,
+    }))
+}
+
+/// An empty success.
+#[derive(Serialize)]
+pub(super) struct Empty {}
+
+fn encoded<T: Serialize>(value: &T) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(bytes) => ([(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
+        Err(error) => ApiError(Error::internal("writing JSON").because(error)).into_response(),
+    }
+}
+
+/// Decodes a body, does the work on a blocking thread, encodes the answer.
+async fn answer<T, R>(
+    services: Arc<Services>,
+    body: Bytes,
+    work: impl FnOnce(&Services, T) -> Result<R> + Send + 'static,
+) -> Result<Response, ApiError>
+where
+    T: DeserializeOwned,
+    R: Serialize + Send + 'static,
+{
+    let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
+    let asked: serde_json::Value = serde_json::from_slice(body).map_err(Error::from)?;
+    let bytes = serde_json::to_vec(&asked).map_err(Error::from)?;
+    blocking(move || {
+        let asked = serde_json::from_slice(&bytes)
+            .map_err(|error| Error::invalid(format!("invalid request: {error}")))?;
+        work(&services, asked)
+    })
+    .await
+    .map(|value| encoded(&value))
+}
+
+/// A query's parameters; of one given twice the last.
+type Asked = Query<BTreeMap<String, String>>;
+
+/// The same for a GET: parameters from the query.
+async fn query<R>(
+    services: Arc<Services>,
+    asked: Asked,
+    work: impl FnOnce(&Services, &BTreeMap<String, String>) -> Result<R> + Send + 'static,
+) -> Result<Response, ApiError>
+where
+    R: Serialize + Send + 'static,
+{
+    blocking(move || work(&services, &asked.0))
+        .await
+        .map(|value| encoded(&value))
+}
+
+/// A parameter that must be there.
+fn required<'a>(asked: &'a BTreeMap<String, String>, names: &[&str]) -> Result<&'a str> {
+    names
+        .iter()
+        .find_map(|name| asked.get(*name).filter(|value| !value.is_empty()))
+        .map(String::as_str)
+        .ok_or_else(|| missing(names[0]))
+}
+
+fn missing(name: &str) -> Error {
+    Error::invalid(format!("missing value for required parameter `{name}`"))
+}
+
+/// A page token: opaque to clients, an offset to us.
+fn token(offset: u64) -> String {
+    URL_SAFE_NO_PAD.encode(format!("offset {offset}"))
+}
+
+/// The offset of a page token; none or empty text is the beginning.
+fn offset(token: Option<&str>) -> Result<u64> {
+    let Some(token) = token.filter(|token| !token.is_empty()) else {
+        return Ok(0);
+    };
+    URL_SAFE_NO_PAD
+        .decode(token)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .and_then(|text| text.strip_prefix("offset ")?.parse().ok())
+        .ok_or_else(|| Error::invalid(format!("invalid page token `{token}`")))
+}
+
+/// Cuts the one row too many that was asked for, and makes the next page's token from it.
+fn page<T>(rows: &mut Vec<T>, from: u64, limit: u64) -> Option<String> {
+    let limit_rows = usize::try_from(limit).unwrap_or(usize::MAX);
+    if rows.len() <= limit_rows {
+        return None;
+    }
+    rows.truncate(limit_rows);
+    Some(token(from + limit))
+}
+
+#[cfg(test)]
+mod tests;

@@ -130,7 +130,7 @@ impl TreeModel {
             Link::Shares if classes == 2 => 1,
             Link::Shares => classes,
         };
-        if self.base.len() != outputs || self.trees.len() % outputs != 0 {
+        if self.base.len() != outputs || !self.trees.len().is_multiple_of(outputs) {
             return Some(format!(
                 "{} starts and {} trees for {outputs} outputs",
                 self.base.len(),

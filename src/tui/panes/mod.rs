@@ -232,13 +232,41 @@ pub trait Pane {
     }
 }
 
-/// The three ways to begin, for panes without content.
-pub const WAYS_TO_BEGIN: [&str; 7] = [
+/// The three ways to begin, for panes without content. `URL` stands for the daemon's address.
+pub const WAYS_TO_BEGIN: [&str; 10] = [
     "Three ways to begin:",
     "",
-    "trainyard demo                     the flights example, trained, served and watched",
-    "trainyard init                     then a pipeline in trainyard.toml, and: trainyard train NAME",
-    "MLFLOW_TRACKING_URI=URL python …   your own script logs here; URL is in the header's status",
+    "trainyard demo",
+    "    the flights example: trained, served and watched",
+    "trainyard init",
+    "    then a pipeline in trainyard.toml, and: trainyard train NAME",
+    "MLFLOW_TRACKING_URI=URL python train.py",
+    "    your own script logs here",
     "",
-    "`:` lists every command; `?` every key.",
+    "`:` lists every command, `?` every key.",
 ];
+
+/// Writes the three ways to begin into `inside`.
+pub fn ways_to_begin(inside: Rect, buffer: &mut Buffer, context: &Context) {
+    let http = context
+        .overview
+        .map(|overview| overview.http.as_str())
+        .filter(|http| !http.is_empty());
+    for (row, line) in WAYS_TO_BEGIN
+        .iter()
+        .enumerate()
+        .take(usize::from(inside.height.saturating_sub(1)))
+    {
+        let line = match http {
+            Some(http) => line.replace("=URL ", &format!("=http://{http} ")),
+            None => (*line).to_owned(),
+        };
+        buffer.set_stringn(
+            inside.x + 2,
+            inside.y + 1 + row as u16,
+            line,
+            usize::from(inside.width.saturating_sub(3)),
+            context.theme.text,
+        );
+    }
+}

@@ -3,7 +3,7 @@
 use super::{Jobs, Part};
 use crate::domain::job::{JobRow, JobState};
 use crate::tui::layout::{self, Room};
-use crate::tui::panes::{Context, WAYS_TO_BEGIN};
+use crate::tui::panes::{Context, ways_to_begin};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::table::{self as table_widget, Hit, Row, Table};
 use crate::tui::{frame, text};
@@ -73,7 +73,9 @@ pub fn status(pane: &Jobs, context: &Context) -> Vec<String> {
             parts.push(format!("attempt {} of {}", job.attempt, job.max_attempts));
         }
     }
-    let _ = context;
+    if let Some(since) = context.lost {
+        parts.push(format!("as of {} ago", text::age(context.now.since(since))));
+    }
     parts
 }
 
@@ -89,8 +91,8 @@ fn heads() -> Vec<table_widget::Column> {
     vec![
         C::text("", 1),
         C::number("ID", 4),
-        C::text("WHAT", 25),
-        C::text("STATE", 25).growing(),
+        C::text("WHAT", 24),
+        C::text("STATE", 14).growing(),
         C::number("LEFT", 5),
         C::number("CPU", 5),
         C::number("MEM", 5),
@@ -227,17 +229,13 @@ fn table(pane: &Jobs, area: Rect, buffer: &mut Buffer, context: &Context) {
     let inside = frame::part(buffer, area, summary(pane, context), focused, theme);
     let none = pane.page.as_ref().is_none_or(|page| page.rows.is_empty());
     if none {
-        let lines: &[&str] = if pane.page.is_some() {
-            &WAYS_TO_BEGIN
+        if pane.page.is_some() {
+            ways_to_begin(inside, buffer, context);
         } else {
-            &["asking for jobs"]
-        };
-        for (row, line) in lines.iter().enumerate().take(usize::from(inside.height)) {
-            let line = line.replace("; URL is in the header's status", "");
             buffer.set_stringn(
                 inside.x + 1,
-                inside.y + row as u16,
-                line,
+                inside.y,
+                "asking for jobs",
                 usize::from(inside.width.saturating_sub(1)),
                 theme.dim,
             );

@@ -74,15 +74,16 @@ impl Column {
     }
 
     /// Cells it takes.
-    pub fn width(&self) -> usize {
+    pub fn width(&self, primary: Option<&str>) -> usize {
         match self {
             Self::Name => 15,
-            Self::State => 10,
+            Self::State => 9,
             // a star for the best, an arrow for the order
-            Self::Metric(key) => text::width(key).clamp(7, 12) + 2,
-            Self::Difference => 9,
+            Self::Metric(key) if Some(key.as_str()) == primary => text::width(key).clamp(7, 12) + 2,
+            Self::Metric(key) => text::width(key).clamp(7, 11) + 1,
+            Self::Difference => 8,
             Self::Folds => 5,
-            Self::Param(key) => text::width(key).clamp(5, 12) + 1,
+            Self::Param(key) => text::width(key).clamp(5, 11),
             Self::Age => 4,
             Self::Took => 7,
             Self::By => 6,
@@ -161,10 +162,11 @@ pub fn all(table: &RunTable) -> Vec<Column> {
 
 /// The columns that fit into `width` cells: the chosen ones in their order, or the default ones with the age at the end.
 pub fn fitting(table: &RunTable, chosen: Option<&[Column]>, width: usize) -> Vec<Column> {
+    let primary = table.primary_metric.as_deref();
     let mut left = width.saturating_sub(3);
     let mut shown = Vec::new();
     let mut take = |column: Column, left: &mut usize| {
-        let wanted = column.width() + 1;
+        let wanted = column.width(primary) + 1;
         if wanted <= *left {
             *left -= wanted;
             shown.push(column);
@@ -184,7 +186,7 @@ pub fn fitting(table: &RunTable, chosen: Option<&[Column]>, width: usize) -> Vec
             if wide {
                 tail.extend([Column::Took, Column::By]);
             }
-            let reserved: usize = tail.iter().map(|column| column.width() + 1).sum();
+            let reserved: usize = tail.iter().map(|column| column.width(primary) + 1).sum();
             left = left.saturating_sub(reserved);
             for column in all(table) {
                 let later = matches!(column, Column::Age | Column::Took | Column::By);
@@ -221,11 +223,15 @@ pub fn cell(
             let value = row.metrics.get(key).map(|value| text::number(value.0));
             let best =
                 table.best.as_ref() == Some(&row.id) && table.primary_metric.as_ref() == Some(key);
-            let sign = if best { " ★" } else { "  " };
+            // the primary metric's column has room for a star behind every number
+            let sign = match (best, table.primary_metric.as_ref() == Some(key)) {
+                (true, _) => " ★",
+                (_, true) => "  ",
+                _ => "",
+            };
             match value {
-                Some(value) if table.primary_metric.is_some() => (format!("{value}{sign}"), plain),
-                Some(value) => (value, plain),
-                None => ("—  ".to_owned(), theme.dim),
+                Some(value) => (format!("{value}{sign}"), plain),
+                None => (format!("—{sign}"), theme.dim),
             }
         }
         Column::Difference => {

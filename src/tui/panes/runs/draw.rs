@@ -7,7 +7,7 @@ use crate::domain::Timestamp;
 use crate::domain::run::RunDetail;
 use crate::tui::keymap::Action;
 use crate::tui::layout::{self, Room};
-use crate::tui::panes::{Context, WAYS_TO_BEGIN};
+use crate::tui::panes::{Context, ways_to_begin};
 use crate::tui::widgets::table::{self as table_widget, Hit, Row, Table};
 use crate::tui::widgets::{chart, sparkline};
 use crate::tui::{frame, text};
@@ -60,8 +60,8 @@ pub fn places(pane: &Runs, area: Rect) -> Places {
     }
     if room == Room::Wide {
         let (left, right) = layout::beside(area, area.width - 46);
-        let (body, strip) = layout::above(left, left.height - 3);
-        let (side, corner) = layout::above(right, right.height - 3);
+        let (body, strip) = layout::above(left, left.height - 2);
+        let (side, corner) = layout::above(right, right.height - 2);
         let (table, charts) = layout::above(body, body.height * 2 / 5);
         let (upper, lower) = layout::above(charts, charts.height.div_ceil(2));
         let half = charts.width / 2;
@@ -80,7 +80,7 @@ pub fn places(pane: &Runs, area: Rect) -> Places {
             strip: [live, jobs, corner],
         };
     }
-    let (upper, lower) = layout::above(area, (area.height + 1) / 2);
+    let (upper, lower) = layout::above(area, area.height.div_ceil(2));
     let (chart, differences) = layout::beside(lower, area.width * 5 / 8);
     places.chart = chart;
     places.differences = differences;
@@ -117,6 +117,9 @@ pub fn status(pane: &Runs, context: &Context) -> Vec<String> {
             text::count(table.unfiltered)
         )
     });
+    if let Some(since) = context.lost {
+        parts.push(format!("as of {} ago", text::age(context.now.since(since))));
+    }
     if pane.fresh > 0 {
         parts.push(format!("{} new, Home", pane.fresh));
     }
@@ -156,26 +159,7 @@ pub fn render(pane: &Runs, buffer: &mut Buffer, context: &Context) {
         .is_some_and(|table| table.unfiltered == 0);
     if empty {
         let inside = frame::part(buffer, context.area, "Runs", true, context.theme);
-        for (row, line) in WAYS_TO_BEGIN
-            .iter()
-            .enumerate()
-            .take(usize::from(inside.height))
-        {
-            let line = match context.overview {
-                Some(overview) if !overview.http.is_empty() => line
-                    .replace("URL;", "URL:")
-                    .replace("=URL", &format!("=http://{}", overview.http)),
-                _ => (*line).to_owned(),
-            };
-            let line = line.replace("; URL is in the header's status", "");
-            buffer.set_stringn(
-                inside.x + 2,
-                inside.y + 1 + row as u16,
-                line,
-                usize::from(inside.width.saturating_sub(3)),
-                context.theme.text,
-            );
-        }
+        ways_to_begin(inside, buffer, context);
         return;
     }
     runs(pane, places.table, buffer, context);
@@ -188,12 +172,12 @@ pub fn render(pane: &Runs, buffer: &mut Buffer, context: &Context) {
     readout(pane, &places, buffer, context);
 }
 
-fn heads(shown: &[Column]) -> Vec<table_widget::Column> {
+fn heads(shown: &[Column], primary: Option<&str>) -> Vec<table_widget::Column> {
     let mut heads = vec![table_widget::Column::text("", 1)];
     let grows = shown.iter().position(|column| *column == Column::Name);
     heads.extend(shown.iter().enumerate().map(|(place, column)| {
         let title = column.name().to_uppercase();
-        let width = column.width() as u16;
+        let width = column.width(primary) as u16;
         let head = if column.at_right() {
             table_widget::Column::number(title, width)
         } else {
@@ -227,14 +211,17 @@ fn with_table<T>(
     let table = pane.table.as_ref()?;
     let theme = context.theme;
     let shown = columns::fitting(table, pane.chosen.as_deref(), usize::from(area.width));
-    let heads = heads(&shown);
+    let heads = heads(&shown, table.primary_metric.as_deref());
     let order = pane.order();
     let sort = order.and_then(|(by, down)| {
         let place = shown.iter().position(|column| *column == by)?;
         Some((place + 1, down))
     });
-    let stale = pane.answered.as_ref().map(|query| &query.filter)
-        != Some(&columns::filter(&pane.filter, pane.table.as_ref()));
+    let asked = pane.query();
+    let stale = pane
+        .answered
+        .as_ref()
+        .is_none_or(|known| known.filter != asked.filter || known.order_by != asked.order_by);
     let row = |line: usize| {
         let Some(run) = pane.line(line) else {
             return Row::plain(["", "…"], theme.dim);
@@ -488,16 +475,18 @@ fn difference_lines(pane: &Runs, width: usize, context: &Context) -> Vec<Line<'s
         .iter()
         .filter(|row| pane.all_rows || !row.equal)
         .collect();
+    // short values as they were written, longer numbers as the table writes them
     let short = |value: &Option<String>| match value {
         None => "—".to_owned(),
-        Some(value) => match value.parse::<f64>() {
-            Ok(number) if value.contains('.') => text::number(number)
-                .strip_prefix("0.")
-                .map_or_else(|| text::number(number), |rest| format!(".{rest}")),
-            _ => value.clone(),
+        Some(value) if text::width(value) <= 7 => match value.strip_prefix("0.") {
+            Some(rest) => format!(".{rest}"),
+            None => value.clone(),
         },
+        Some(value) => value
+            .parse::<f64>()
+            .map_or_else(|_| value.clone(), text::number),
     };
-    let room = width.saturating_sub(12) / count.max(1);
+    let room = (width.saturating_sub(10) / count.max(1)).saturating_sub(1);
     let cell = rows
         .iter()
         .flat_map(|row| row.values.iter().map(|value| text::width(&short(value))))

@@ -1,0 +1,376 @@
+//! MLflow's JSON, as its clients write and read it. Unknown fields are ignored; 64-bit integers are numbers, and are
+//! also taken as text; NaN is the text `NaN`, infinities come back as the greatest finite numbers.
+
+use crate::domain::experiment::{Experiment, Lifecycle};
+use crate::domain::metric::Metric;
+use crate::domain::run::{DatasetInput, Pair, Run};
+use crate::domain::{Error, Result, RunId, Timestamp};
+use crate::store::artifacts::Entry;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+/// The tag of a dataset input that says what it was used for.
+const CONTEXT: &str = "mlflow.data.context";
+
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Whole(i64),
+        Fraction(f64),
+        Text(String),
+    }
+    match Option::<Either>::deserialize(deserializer)? {
+        None => Ok(None),
+        Some(Either::Whole(number)) => Ok(Some(number)),
+        Some(Either::Fraction(number)) if number.fract() == 0.0 && number.abs() < 9.0e18 => {
+            Ok(Some(number as i64))
+        }
+        Some(Either::Fraction(number)) => {
+            Err(D::Error::custom(format!("`{number}` is no integer")))
+        }
+        Some(Either::Text(text)) => text
+            .parse()
+            .map(Some)
+            .map_err(|_| D::Error::custom(format!("`{text}` is no integer"))),
+    }
+}
+
+fn value<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    if value.is_nan() {
+        serializer.serialize_str("NaN")
+    } else {
+        serializer.serialize_f64(value.clamp(f64::MIN, f64::MAX))
+    }
+}
+
+/// A key and a value; an absent value is empty text.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct KeyValue {
+    /// The key.
+    #[serde(default)]
+    pub key: String,
+    /// The value.
+    #[serde(default)]
+    pub value: String,
+}
+
+impl From<KeyValue> for Pair {
+    fn from(pair: KeyValue) -> Self {
+        Self {
+            key: pair.key,
+            value: pair.value,
+        }
+    }
+}
+
+impl From<&Pair> for KeyValue {
+    fn from(pair: &Pair) -> Self {
+        Self {
+            key: pair.key.clone(),
+            value: pair.value.clone(),
+        }
+    }
+}
+
+fn key_values(pairs: &[Pair]) -> Vec<KeyValue> {
+    pairs.iter().map(KeyValue::from).collect()
+}
+
+/// A metric as it is sent.
+#[derive(Clone, Debug, Deserialize)]
+pub struct MetricIn {
+    /// The key.
+    #[serde(default)]
+    pub key: String,
+    /// A number, or `NaN`, `Infinity`, `-Infinity`.
+    #[serde(with = "crate::domain::metric::number")]
+    pub value: f64,
+    /// Milliseconds.
+    #[serde(default, deserialize_with = "whole")]
+    pub timestamp: Option<i64>,
+    /// The step.
+    #[serde(default, deserialize_with = "whole")]
+    pub step: Option<i64>,
+}
+
+impl MetricIn {
+    /// The metric; `now` when it has no time.
+    pub fn metric(self, now: Timestamp) -> Metric {
+        Metric {
+            key: self.key,
+            value: self.value,
+            timestamp: self.timestamp.map_or(now, Timestamp),
+            step: self.step.unwrap_or(0),
+        }
+    }
+}
+
+/// A metric as it is answered.
+#[derive(Clone, Debug, Serialize)]
+pub struct MetricOut {
+    key: String,
+    #[serde(serialize_with = "value")]
+    value: f64,
+    timestamp: i64,
+    step: i64,
+}
+
+impl From<&Metric> for MetricOut {
+    fn from(metric: &Metric) -> Self {
+        Self {
+            key: metric.key.clone(),
+            value: metric.value,
+            timestamp: metric.timestamp.0,
+            step: metric.step,
+        }
+    }
+}
+
+/// Which run: clients send both names, old ones only the second.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Which {
+    #[serde(default)]
+    run_id: Option<String>,
+    #[serde(default)]
+    run_uuid: Option<String>,
+}
+
+impl Which {
+    /// The run.
+    pub fn run(&self) -> Result<RunId> {
+        [&self.run_id, &self.run_uuid]
+            .into_iter()
+            .flatten()
+            .find(|id| !id.is_empty())
+            .map(|id| RunId(id.clone()))
+            .ok_or_else(|| Error::invalid("missing value for required parameter `run_id`"))
+    }
+}
+
+/// A dataset input as it is sent.
+#[derive(Clone, Debug, Deserialize)]
+pub struct DatasetInputIn {
+    #[serde(default)]
+    tags: Vec<KeyValue>,
+    dataset: DatasetDto,
+}
+
+/// A dataset on the wire.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct DatasetDto {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    digest: String,
+    #[serde(default)]
+    source_type: String,
+    #[serde(default)]
+    source: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    schema: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    profile: Option<String>,
+}
+
+impl From<DatasetInputIn> for DatasetInput {
+    fn from(input: DatasetInputIn) -> Self {
+        Self {
+            context: input
+                .tags
+                .into_iter()
+                .find(|tag| tag.key == CONTEXT)
+                .map(|tag| tag.value),
+            name: input.dataset.name,
+            digest: input.dataset.digest,
+            source_type: input.dataset.source_type,
+            source: input.dataset.source,
+            schema: input.dataset.schema,
+            profile: input.dataset.profile,
+        }
+    }
+}
+
+fn stage(lifecycle: Lifecycle) -> &'static str {
+    match lifecycle {
+        Lifecycle::Active => "active",
+        Lifecycle::Deleted => "deleted",
+    }
+}
+
+/// Which lifecycle a `view_type` wants; none: both.
+pub fn view_type(text: Option<&str>) -> Result<Option<Lifecycle>> {
+    match text.unwrap_or_default() {
+        "" | "ACTIVE_ONLY" => Ok(Some(Lifecycle::Active)),
+        "DELETED_ONLY" => Ok(Some(Lifecycle::Deleted)),
+        "ALL" => Ok(None),
+        other => Err(Error::invalid(format!(
+            "`{other}` is no view type: ACTIVE_ONLY, DELETED_ONLY, ALL"
+        ))),
+    }
+}
+
+/// An experiment on the wire.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExperimentDto {
+    experiment_id: String,
+    name: String,
+    artifact_location: String,
+    lifecycle_stage: &'static str,
+    creation_time: i64,
+    last_update_time: i64,
+    tags: Vec<KeyValue>,
+}
+
+impl From<Experiment> for ExperimentDto {
+    fn from(experiment: Experiment) -> Self {
+        Self {
+            experiment_id: experiment.id.0,
+            name: experiment.name,
+            artifact_location: experiment.artifact_location,
+            lifecycle_stage: stage(experiment.lifecycle),
+            creation_time: experiment.created.0,
+            last_update_time: experiment.updated.0,
+            tags: experiment
+                .tags
+                .into_iter()
+                .map(|(key, value)| KeyValue { key, value })
+                .collect(),
+        }
+    }
+}
+
+/// A run's own row on the wire.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunInfo {
+    run_id: String,
+    run_uuid: String,
+    run_name: String,
+    experiment_id: String,
+    user_id: String,
+    status: &'static str,
+    start_time: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_time: Option<i64>,
+    artifact_uri: String,
+    lifecycle_stage: &'static str,
+}
+
+impl From<&Run> for RunInfo {
+    fn from(run: &Run) -> Self {
+        Self {
+            run_id: run.id.to_string(),
+            run_uuid: run.id.to_string(),
+            run_name: run.name.clone(),
+            experiment_id: run.experiment.to_string(),
+            user_id: run.user.clone(),
+            status: run.status.as_str(),
+            start_time: run.started.0,
+            end_time: run.ended.map(|ended| ended.0),
+            artifact_uri: run.artifact_uri.clone(),
+            lifecycle_stage: stage(run.lifecycle),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct RunData {
+    metrics: Vec<MetricOut>,
+    params: Vec<KeyValue>,
+    tags: Vec<KeyValue>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct DatasetInputOut {
+    tags: Vec<KeyValue>,
+    dataset: DatasetDto,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct RunInputs {
+    dataset_inputs: Vec<DatasetInputOut>,
+    model_inputs: Vec<KeyValue>,
+}
+
+/// A run on the wire.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunDto {
+    info: RunInfo,
+    data: RunData,
+    inputs: RunInputs,
+}
+
+impl From<&Run> for RunDto {
+    fn from(run: &Run) -> Self {
+        Self {
+            info: RunInfo::from(run),
+            data: RunData {
+                metrics: run.metrics.iter().map(MetricOut::from).collect(),
+                params: key_values(&run.params),
+                tags: key_values(&run.tags),
+            },
+            inputs: RunInputs {
+                dataset_inputs: run
+                    .inputs
+                    .iter()
+                    .map(|input| DatasetInputOut {
+                        tags: input
+                            .context
+                            .iter()
+                            .map(|context| KeyValue {
+                                key: CONTEXT.to_owned(),
+                                value: context.clone(),
+                            })
+                            .collect(),
+                        dataset: DatasetDto {
+                            name: input.name.clone(),
+                            digest: input.digest.clone(),
+                            source_type: input.source_type.clone(),
+                            source: input.source.clone(),
+                            schema: input.schema.clone(),
+                            profile: input.profile.clone(),
+                        },
+                    })
+                    .collect(),
+                model_inputs: Vec::new(),
+            },
+        }
+    }
+}
+
+/// `{"run": …}`.
+#[derive(Clone, Debug, Serialize)]
+pub struct OneRun {
+    run: RunDto,
+}
+
+impl From<&Run> for OneRun {
+    fn from(run: &Run) -> Self {
+        Self {
+            run: RunDto::from(run),
+        }
+    }
+}
+
+/// A file or folder on the wire.
+#[derive(Clone, Debug, Serialize)]
+pub struct FileDto {
+    path: String,
+    is_dir: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_size: Option<u64>,
+}
+
+impl From<Entry> for FileDto {
+    fn from(entry: Entry) -> Self {
+        Self {
+            path: entry.path,
+            is_dir: entry.folder,
+            file_size: (!entry.folder).then_some(entry.bytes),
+        }
+    }
+}
+
+/// An optional 64-bit integer, as number or text.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub struct Whole(#[serde(deserialize_with = "whole")] pub Option<i64>);

@@ -26,8 +26,16 @@ pub struct Places {
     pub grid: Rect,
 }
 
-/// Rows of the sentence's box, borders counted.
-const SAID: u16 = 4;
+/// Rows of the sentence's box in a part of this width, borders counted.
+fn said(pane: &Drift, width: u16, most: u16) -> u16 {
+    let width = usize::from(width.saturating_sub(4));
+    let count = |said: &str| text::wrap(said, width).len();
+    let lines = pane.shown().zip(pane.window()).map_or(1, |(page, window)| {
+        let quality = quality::sentence(page, window);
+        count(&page.sentence) + quality.map_or(0, |quality| count(&quality))
+    });
+    (lines as u16).clamp(1, most) + 2
+}
 
 /// Where everything is in `area`.
 pub fn places(pane: &Drift, area: Rect) -> Places {
@@ -37,8 +45,10 @@ pub fn places(pane: &Drift, area: Rect) -> Places {
     if one || (room == Room::Normal && pane.part == Part::Windows) {
         match pane.part {
             Part::Table => {
-                let (table, sentence) =
-                    layout::above(area, area.height + 1 - SAID.min(area.height));
+                let (table, sentence) = layout::above(
+                    area,
+                    area.height + 1 - said(pane, area.width, 3).min(area.height),
+                );
                 places.table = table;
                 places.sentence = sentence;
             }
@@ -66,7 +76,7 @@ pub fn places(pane: &Drift, area: Rect) -> Places {
         _ => area.width * 11 / 20,
     };
     let (table, column) = layout::beside(upper, left);
-    let (table, sentence) = layout::above(table, table.height + 1 - SAID);
+    let (table, sentence) = layout::above(table, table.height + 1 - said(pane, table.width, 4));
     places.table = table;
     places.sentence = sentence;
     places.column = column;
@@ -187,7 +197,7 @@ fn heads(pane: &Drift, width: u16) -> Vec<Column> {
         Column::number("SCORE", if tests { 8 } else { 6 }),
         Column::number("LIMIT", 5),
         Column::text("TEST", 4),
-        Column::text("WINDOWS", back),
+        Column::number("WINDOWS", back),
     ];
     if width >= 80 {
         heads[4] = Column::text("TEST", 8);
@@ -318,17 +328,17 @@ fn sentence(pane: &Drift, area: Rect, buffer: &mut Buffer, context: &Context) {
         DriftVerdict::Drift => theme.warn,
         _ => theme.text,
     };
-    let quality = quality::sentence(page, window);
-    let rows = usize::from(inside.height).max(1);
     let mut lines = parts::wrapped(&[&page.sentence], width, style);
-    let room = rows - usize::from(quality.is_some() && rows > 1);
-    if lines.len() > room {
-        // the last line that fits says that there is more
-        let rest: Vec<String> = lines[room - 1..].iter().map(ToString::to_string).collect();
-        lines.truncate(room - 1);
-        lines.push(Line::styled(text::cut(&rest.join(" "), width), style));
+    if let Some(quality) = quality::sentence(page, window) {
+        lines.extend(parts::wrapped(&[quality], width, theme.text));
     }
-    lines.extend(quality.map(|said| Line::styled(text::cut(&said, width), theme.text)));
+    let rows = usize::from(inside.height).max(1);
+    if lines.len() > rows {
+        // the last line that fits says that there is more
+        let rest: Vec<String> = lines[rows - 1..].iter().map(ToString::to_string).collect();
+        lines.truncate(rows - 1);
+        lines.push(Line::raw(text::cut(&rest.join(" "), width)));
+    }
     parts::put_lines(&lines, inside, 0, buffer);
 }
 
@@ -512,9 +522,10 @@ fn grid(pane: &Drift, area: Rect, buffer: &mut Buffer, context: &Context) {
             here
         };
         let (sign, style) = sign(row.verdict, context.theme);
-        let room = usize::from(here.width.saturating_sub(6));
+        let score = held(row);
+        let room = usize::from(here.width.saturating_sub(7)).saturating_sub(text::width(&score));
         let title = Line::styled(
-            format!("{sign} {}", parts::middle(&row.column, room)),
+            format!("{sign} {} {score}", parts::middle(&row.column, room)),
             style,
         );
         let inside = frame::part(buffer, here, title, false, context.theme);
@@ -522,9 +533,9 @@ fn grid(pane: &Drift, area: Rect, buffer: &mut Buffer, context: &Context) {
             Some(detail) => {
                 let mut spec = chart_of(detail);
                 if let Chart::Histogram(histogram) = &mut spec.chart {
-                    // the signs are explained once, above
-                    histogram.reference_name.clear();
-                    histogram.current_name.clear();
+                    if here.width < 26 {
+                        "ref".clone_into(&mut histogram.reference_name);
+                    }
                 }
                 chart::render(inside, buffer, &spec.chart, &context.theme.look());
             }
@@ -533,12 +544,6 @@ fn grid(pane: &Drift, area: Rect, buffer: &mut Buffer, context: &Context) {
                 parts::put_lines(&[said], inside, 0, buffer);
             }
         }
-        frame::foot(
-            buffer,
-            here,
-            format!("{} {}", parts::test(&row.method), held(row)),
-            context.theme,
-        );
     }
 }
 

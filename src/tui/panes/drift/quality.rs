@@ -87,9 +87,8 @@ pub fn sentence(page: &DriftPage, shown: &WindowRow) -> Option<String> {
     }
     if performance.provisional {
         said.push_str(&format!(
-            " (provisional: {} of {} labels)",
-            text::count(performance.labelled),
-            text::count(performance.served)
+            ", {} of labels in",
+            parts::percent(performance.labelled as f64 / performance.served.max(1) as f64)
         ));
     }
     Some(said)

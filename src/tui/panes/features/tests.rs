@@ -25,7 +25,7 @@ fn a_late_feature_says_so_and_is_materialized_after_a_question() {
     press(&mut app, "j j j");
     settle(&mut app);
     assert!(
-        picture(&app).contains("✗ late: 9h old (limit 3h);"),
+        picture(&app).contains("✗ late: 9h old (limit"),
         "{}",
         picture(&app)
     );
@@ -53,7 +53,7 @@ fn the_join_is_copied() {
     let mut app = open("3", 80, 24, "dark", Markers::Auto);
     let effects = press(&mut app, "y");
     assert!(
-        matches!(&effects[..], [Effect::Copy { text, .. }] if text.contains("--features carrier:carrier_delay_7d")),
+        matches!(&effects[..], [Effect::Copy { text, .. }, ..] if text.contains("--features carrier:carrier_delay_7d")),
         "{effects:?}"
     );
 }

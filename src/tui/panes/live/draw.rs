@@ -1,6 +1,7 @@
 //! Draws the live pane: limits with their sentence, latency, predictions. Changes nothing.
 
 use super::{COLUMNS, Live, PARTS, Part, WINDOWS, requests, span};
+use crate::chart::axis::short;
 use crate::chart::{
     Axis, Chart, ChartSpec, Curve, Curves, Histogram, Kind, Legend, Limit as Level, Mark, Point,
 };
@@ -117,7 +118,10 @@ fn limit_rows(pane: &Live, width: u16) -> u16 {
 /// What the frame cannot hold: a long sentence, why a load failed.
 fn notes(page: &LivePage, width: usize) -> Vec<String> {
     let mut notes = Vec::new();
-    if text::width(&heading(page)) > width || !page.healthy {
+    // the frame has the first clause; what broke, when and after what has room here
+    if let Some((_, broken)) = page.sentence.split_once("; ") {
+        notes.extend(text::wrap(broken, width));
+    } else if text::width(&heading(page)) > width {
         notes.extend(text::wrap(&page.sentence, width));
     }
     if let Some(reason) = &page.deployment.reason {
@@ -165,6 +169,9 @@ pub fn status(pane: &Live, context: &Context) -> Vec<String> {
     let mut said = Vec::new();
     if let Some(refused) = &pane.refused {
         said.push(format!("▲ {refused}"));
+    }
+    if places(pane, context.area).limits.is_empty() {
+        said.push(page.sentence.clone());
     }
     if context.frozen {
         said.push("frozen (.)".to_owned());
@@ -286,11 +293,11 @@ fn limit_line(limit: &Limit, width: usize, context: &Context) -> Line<'static> {
         .map_or_else(|| "—".to_owned(), |value| valued(value, &limit.unit));
     let bound = match (limit.limit, limit.unit.as_str()) {
         (None, _) => String::new(),
-        (Some(bound), "") => format!("(≤ {})", text::number(bound)),
-        (Some(bound), unit) => format!("(≤ {} {unit})", text::number(bound)),
+        (Some(bound), "") => format!("(≤ {})", short(bound)),
+        (Some(bound), unit) => format!("(≤ {} {unit})", short(bound)),
     };
     let sign = if limit.holds { " " } else { "✗" };
-    let room = width.saturating_sub(1 + 9 + 9 + 1 + 10).max(1);
+    let room = width.saturating_sub(1 + 8 + 7 + 1 + 10).max(1);
     let range = (0.0, most(limit));
     let line = sparkline::text(
         &bars(&limit.history, room),
@@ -301,8 +308,8 @@ fn limit_line(limit: &Limit, width: usize, context: &Context) -> Line<'static> {
     Line::from(vec![
         Span::styled(sign, theme.bad),
         Span::styled(text::left(&limit.name, 8), theme.text),
-        Span::styled(text::right(&value, 9), style),
-        Span::raw("  "),
+        Span::styled(text::right(&value, 7), style),
+        Span::raw(" "),
         Span::styled(
             line,
             if limit.holds {
@@ -369,7 +376,7 @@ fn limits(pane: &Live, page: &LivePage, area: Rect, buffer: &mut Buffer, context
     let width = usize::from(inside.width.saturating_sub(2));
     let mut lines: Vec<Line> = notes(page, width)
         .into_iter()
-        .map(|note| Line::styled(note, style))
+        .map(|note| Line::styled(format!(" {note}"), style))
         .collect();
     if area.width >= TWO {
         let half = width / 2;
@@ -399,6 +406,20 @@ fn limits(pane: &Live, page: &LivePage, area: Rect, buffer: &mut Buffer, context
 fn put_left(lines: &[Line], inside: Rect, buffer: &mut Buffer) {
     for (row, line) in lines.iter().take(usize::from(inside.height)).enumerate() {
         buffer.set_line(inside.x, inside.y + row as u16, line, inside.width);
+    }
+}
+
+/// Whether the slowest bucket is far above the ordinary one.
+fn spiky(page: &LivePage) -> bool {
+    let mut slowest: Vec<f64> = page
+        .latency
+        .iter()
+        .filter_map(|bucket| bucket.p99)
+        .collect();
+    slowest.sort_by(f64::total_cmp);
+    match (slowest.get(slowest.len() / 2), slowest.last()) {
+        (Some(middle), Some(most)) => *most > middle * 8.0,
+        _ => false,
     }
 }
 
@@ -465,6 +486,8 @@ pub fn latency_chart(page: &LivePage, context: &Context) -> ChartSpec {
                 })
                 .into_iter()
                 .collect(),
+            // a few slow answers may be cut off, but only where they would flatten the rest
+            clip: spiky(page),
             legend: Legend::Ends,
             empty: "no request in this window".to_owned(),
             ..Curves::default()

@@ -134,10 +134,13 @@ pub fn draw(pane: &Live, area: Rect, buffer: &mut Buffer, context: &Context) {
     if let Some(page) = pane.shown() {
         let (served, failed) = page.total;
         name = format!(
-            "last requests ─ {} served, {} failed since the daemon started",
+            "last requests ─ {} served, {} failed",
             text::count(served),
             text::count(failed)
         );
+        if area.width >= 80 {
+            name.push_str(" since the daemon started");
+        }
         if page.dropped > 0 {
             name.push_str(&format!(", {} not logged", text::count(page.dropped)));
         }

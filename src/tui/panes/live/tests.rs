@@ -82,10 +82,13 @@ fn rolling_back_shows_its_page_first() {
     assert!(
         matches!(
             &effects[..],
-            [Effect::Send {
-                command: Command::PreviewRollback { to: None, .. },
-                then: Then::Page { back: true }
-            }]
+            [
+                Effect::Send {
+                    command: Command::PreviewRollback { to: None, .. },
+                    then: Then::Page { back: true }
+                },
+                ..
+            ]
         ),
         "{effects:?}"
     );
@@ -106,7 +109,7 @@ fn the_cursor_stays_on_its_request_while_others_come() {
     give(&mut app, topic, Snapshot::Live(Some(Box::new(page))));
     let effects = press(&mut app, "Enter");
     assert!(
-        matches!(&effects[..], [Effect::Send { command: Command::Explain { request, .. }, .. }] if request == "r2"),
+        matches!(&effects[..], [Effect::Send { command: Command::Explain { request, .. }, .. }, ..] if request == "r2"),
         "{effects:?}"
     );
 }

@@ -43,7 +43,7 @@ fn promoting_asks_for_the_page_first() {
     assert!(
         matches!(
             &effects[..],
-            [Effect::Send { command: Command::PreviewPromotion { model, version: Version(13) }, then: Then::Page { back: false } }]
+            [Effect::Send { command: Command::PreviewPromotion { model, version: Version(13) }, then: Then::Page { back: false } }, ..]
                 if model.as_str() == "delay"
         ),
         "{effects:?}"
@@ -87,7 +87,7 @@ fn an_alias_is_set_and_can_be_taken_back() {
     assert!(
         matches!(
             &effects[..],
-            [Effect::Send { command: Command::SetAlias { alias, version: Some(Version(13)), .. }, then: Then::Undo { undo, .. } }]
+            [Effect::Send { command: Command::SetAlias { alias, version: Some(Version(13)), .. }, then: Then::Undo { undo, .. } }, ..]
                 if alias == "blue" && matches!(&**undo, Command::SetAlias { version: None, .. })
         ),
         "{effects:?}"

@@ -1,6 +1,7 @@
 //! Draws the features pane: table, detail, values. Changes nothing.
 
 use super::{Features, ORDERS, Order, PARTS, Part};
+use crate::chart::axis::short;
 use crate::chart::{Chart, ChartSpec, Histogram};
 use crate::domain::drift::shares;
 use crate::domain::feature::{FeatureDetail, FeatureRow, Freshness};
@@ -62,8 +63,8 @@ pub fn places(pane: &Features, area: Rect) -> Places {
     places
 }
 
-/// "28 features, 5 views · 1 late · 1 drifting".
-fn sentence(pane: &Features) -> String {
+/// "28 features, 5 views · 1 late · 1 drifting", as much of it as fits.
+fn sentence(pane: &Features, room: usize) -> String {
     let Some(page) = &pane.page else {
         return String::new();
     };
@@ -82,8 +83,9 @@ fn sentence(pane: &Features) -> String {
         (page.drifting, "drifting"),
         (missing as u64, "never materialized"),
     ] {
-        if count > 0 {
-            said.push_str(&format!(" · {count} {word}"));
+        let more = format!(" · {count} {word}");
+        if count > 0 && text::width(&said) + text::width(&more) <= room {
+            said.push_str(&more);
         }
     }
     if page.late + page.drifting + missing as u64 == 0 {
@@ -97,7 +99,7 @@ pub fn status(pane: &Features, _context: &Context) -> Vec<String> {
     if pane.page.is_none() {
         return vec!["features are on their way".to_owned()];
     }
-    let mut said = vec![sentence(pane)];
+    let mut said = vec![sentence(pane, usize::MAX)];
     if !pane.filter.is_empty() {
         said.push(format!(
             "{} shown, filter {}",
@@ -143,7 +145,8 @@ pub fn render(pane: &Features, buffer: &mut Buffer, context: &Context) {
     picture(pane, places.chart, buffer, context);
     values(pane, places.values, buffer, context);
     if !places.table.is_empty() {
-        frame::foot(buffer, places.table, sentence(pane), context.theme);
+        let room = usize::from(places.table.width.saturating_sub(4));
+        frame::foot(buffer, places.table, sentence(pane, room), context.theme);
     }
 }
 
@@ -396,7 +399,7 @@ fn detail_lines(
     if let Some(profile) = &detail.profile {
         let range = match (profile.min, profile.max) {
             (Some(min), Some(max)) => {
-                format!("min {} max {}", parts::score(min), parts::score(max))
+                format!("min {} max {}", short(min), short(max))
             }
             _ => text::counted(profile.distinct, "value", "values"),
         };
@@ -423,7 +426,7 @@ fn detail_lines(
             lines.extend(parts::wrapped(&[range], width, theme.text));
         }
         if let (Some(mean), Some(std)) = (profile.mean, profile.std) {
-            let said = format!("mean {} ± {}", parts::score(mean), parts::score(std));
+            let said = format!("mean {} ± {}", short(mean), short(std));
             lines.extend(parts::wrapped(&[said], width, theme.text));
         }
         if profile.histogram.counts.is_empty() && !profile.top.is_empty() {

@@ -94,12 +94,8 @@ pub fn status(pane: &Registry, context: &Context) -> Vec<String> {
     if let Some(model) = &pane.model {
         said.push(model.to_string());
     }
-    if let Some(page) = pane.shown() {
-        said.push(text::counted(
-            page.versions.len() as u64,
-            "version",
-            "versions",
-        ));
+    if let (Some(row), Some(verdict)) = (pane.current(), pane.verdict()) {
+        said.push(format!("{}: {}", row.version.version, verdict.sentence()));
     }
     match pane.champion() {
         Some(champion) => said.push(format!(
@@ -119,8 +115,12 @@ pub fn status(pane: &Registry, context: &Context) -> Vec<String> {
         None if pane.shown().is_some() => said.push("no champion".to_owned()),
         None => {}
     }
-    if let (Some(row), Some(verdict)) = (pane.current(), pane.verdict()) {
-        said.push(format!("{}: {}", row.version.version, verdict.sentence()));
+    if let Some(page) = pane.shown() {
+        said.push(text::counted(
+            page.versions.len() as u64,
+            "version",
+            "versions",
+        ));
     }
     if pane.filter.is_empty() {
         said.push(text::counted(models.len() as u64, "model", "models"));

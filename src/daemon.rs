@@ -5,7 +5,7 @@ use crate::api::protocol::PROTOCOL;
 use crate::api::server;
 use crate::config::Config;
 use crate::domain::{Clock, Error, Result, SystemClock, Timestamp};
-use crate::jobs::folder::write_json;
+use crate::job_folder::write_json;
 use crate::runtime::Runtime;
 use crate::runtime::executors::Local;
 use crate::service::{Pipelines, Services};

@@ -7,10 +7,10 @@ use crate::domain::metric::{Bucket, Number, Series};
 use crate::domain::model::greater_is_better;
 use crate::domain::run::{Run, RunDetail, RunQuery, RunRow, RunTable};
 use crate::domain::{ExperimentId, ModelName, Result, RunId, Timestamp, Version};
+use crate::store::Connection;
 use crate::store::search::{self, Dialect, Filter};
 use crate::store::table::{self, Scope};
 use crate::store::{artifacts, experiments, metrics, runs};
-use rusqlite::Connection;
 use std::collections::BTreeMap;
 
 /// Rows of one page at most.

@@ -205,11 +205,11 @@ fn heads(pane: &Drift, width: u16) -> Vec<Column> {
     heads
 }
 
-fn with_table<T>(pane: &Drift, width: u16, context: &Context, with: impl FnOnce(&Table) -> T) -> T {
+fn with_table<T>(pane: &Drift, area: Rect, context: &Context, with: impl FnOnce(&Table) -> T) -> T {
     let theme = context.theme;
     let rows = pane.rows();
-    let heads = heads(pane, width);
-    let places = widths(&heads, width);
+    let heads = heads(pane, area.width);
+    let places = widths(&heads, area.width);
     let wide = |column: usize| {
         places
             .get(column)
@@ -250,7 +250,7 @@ fn with_table<T>(pane: &Drift, width: u16, context: &Context, with: impl FnOnce(
         columns: &heads,
         count: rows.len(),
         row: &row,
-        offset: pane.cursor.top,
+        offset: pane.cursor.first(area.height, rows.len()),
         selected: Some(pane.cursor.line),
         focused: pane.part == Part::Table,
         sort: None,
@@ -279,15 +279,11 @@ pub fn hit(pane: &Drift, context: &Context, at: Position) -> Option<Hit> {
     let places = places(pane, context.area);
     if places.windows.contains(at) {
         let inside = parts::inside(places.windows);
-        return quality::with_windows(pane, inside.width, context, |table| {
-            table.hit(inside, at.x, at.y)
-        })
-        .flatten();
+        return quality::with_windows(pane, inside, context, |table| table.hit(inside, at.x, at.y))
+            .flatten();
     }
     let inside = parts::inside(places.table);
-    with_table(pane, inside.width, context, |table| {
-        table.hit(inside, at.x, at.y)
-    })
+    with_table(pane, inside, context, |table| table.hit(inside, at.x, at.y))
 }
 
 fn table(pane: &Drift, area: Rect, buffer: &mut Buffer, context: &Context) {
@@ -309,7 +305,7 @@ fn table(pane: &Drift, area: Rect, buffer: &mut Buffer, context: &Context) {
         return;
     }
     let look = context.theme.look();
-    with_table(pane, inside.width, context, |table| {
+    with_table(pane, inside, context, |table| {
         table.render(inside, buffer, &look);
     });
 }
@@ -375,7 +371,11 @@ fn changes(
     }
     let mut lines = parts::wrapped(&[said.join(", ")], width, style);
     let (before, now) = (column.null_reference, column.null_current);
-    if before > 0.0 || now > 0.0 {
+    let known = column
+        .changes
+        .iter()
+        .any(|said| said.starts_with("no value"));
+    if !known && (before > 0.0 || now > 0.0) {
         let said = format!(
             "no value {} → {}",
             parts::percent(before),
@@ -564,7 +564,7 @@ fn windows(pane: &Drift, area: Rect, buffer: &mut Buffer, context: &Context) {
     );
     let inside = frame::part(buffer, area, title, focused, context.theme);
     let look = context.theme.look();
-    quality::with_windows(pane, inside.width, context, |table| {
+    quality::with_windows(pane, inside, context, |table| {
         table.render(inside, buffer, &look);
     });
     let provisional = pane.shown().is_some_and(|page| {

@@ -6,6 +6,7 @@ use crate::domain::drift::{DriftPage, DriftVerdict, Performance, WindowRow};
 use crate::tui::panes::{Context, parts};
 use crate::tui::text;
 use crate::tui::widgets::table::{Column, Row, Table};
+use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 /// Names of the metrics of all windows: those that a person looks for first, then as they come.
@@ -218,14 +219,14 @@ pub fn table(page: &DriftPage, number: fn(f64) -> String) -> Vec<Vec<String>> {
 /// Calls `with` with the windows table as it is drawn.
 pub fn with_windows<T>(
     pane: &Drift,
-    width: u16,
+    area: Rect,
     context: &Context,
     with: impl FnOnce(&Table) -> T,
 ) -> Option<T> {
     let theme = context.theme;
     let page = pane.shown()?;
     let all = metrics(Some(page));
-    let heads = heads(&all, width);
+    let heads = heads(&all, area.width);
     let fitting: Vec<String> = all.into_iter().take(heads.len() - 7).collect();
     let row = |line: usize| {
         let Some(window) = page.windows.get(line) else {
@@ -259,7 +260,7 @@ pub fn with_windows<T>(
         columns: &heads,
         count: page.windows.len(),
         row: &row,
-        offset: pane.windows.top,
+        offset: pane.windows.first(area.height, page.windows.len()),
         selected: Some(pane.windows.line),
         focused: pane.part == Part::Windows,
         sort: None,

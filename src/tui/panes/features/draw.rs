@@ -8,7 +8,7 @@ use crate::domain::feature::{FeatureDetail, FeatureRow, Freshness};
 use crate::tui::layout::{self, Room};
 use crate::tui::panes::{Context, parts};
 use crate::tui::theme::Theme;
-use crate::tui::widgets::table::{Column, Hit, Row, Table};
+use crate::tui::widgets::table::{Column, Hit, Row, Table, widths};
 use crate::tui::widgets::{chart, sparkline};
 use crate::tui::{frame, text};
 use ratatui::buffer::Buffer;
@@ -214,7 +214,14 @@ fn users(row: &FeatureRow) -> String {
         .into_iter()
         .map(|(model, mut versions)| {
             versions.sort_unstable();
-            let versions: Vec<String> = versions.iter().map(|one| format!("v{one}")).collect();
+            versions.dedup();
+            let versions: Vec<String> = versions
+                .chunk_by(|one, next| one + 1 == *next)
+                .flat_map(|run| match run {
+                    [first, .., last] if run.len() > 2 => vec![format!("v{first}-v{last}")],
+                    few => few.iter().map(|one| format!("v{one}")).collect(),
+                })
+                .collect();
             format!("{model} {}", versions.join(" "))
         })
         .collect();
@@ -223,14 +230,14 @@ fn users(row: &FeatureRow) -> String {
 
 fn with_table<T>(
     pane: &Features,
-    width: u16,
+    area: Rect,
     context: &Context,
     with: impl FnOnce(&Table) -> T,
 ) -> T {
     let theme = context.theme;
     let rows = pane.rows();
-    let heads = heads(width);
-    let places = crate::tui::widgets::table::widths(&heads, width);
+    let heads = heads(area.width);
+    let places = widths(&heads, area.width);
     let wide = |column: usize| {
         places
             .get(column)
@@ -271,7 +278,7 @@ fn with_table<T>(
         columns: &heads,
         count: rows.len(),
         row: &row,
-        offset: pane.cursor.top,
+        offset: pane.cursor.first(area.height, rows.len()),
         selected: Some(pane.cursor.line),
         focused: pane.part == Part::Table,
         sort,
@@ -282,9 +289,7 @@ fn with_table<T>(
 /// What a place of the screen is in the table.
 pub fn hit(pane: &Features, context: &Context, at: Position) -> Option<Hit> {
     let inside = parts::inside(places(pane, context.area).table);
-    with_table(pane, inside.width, context, |table| {
-        table.hit(inside, at.x, at.y)
-    })
+    with_table(pane, inside, context, |table| table.hit(inside, at.x, at.y))
 }
 
 fn title(pane: &Features, part: Part, name: &str, context: &Context) -> String {
@@ -309,7 +314,7 @@ fn table(pane: &Features, area: Rect, buffer: &mut Buffer, context: &Context) {
         return;
     }
     let look = context.theme.look();
-    with_table(pane, inside.width, context, |table| {
+    with_table(pane, inside, context, |table| {
         table.render(inside, buffer, &look);
     });
 }
@@ -442,11 +447,8 @@ fn detail_lines(
             lines.extend(parts::wrapped(&[top.join(" · ")], width, theme.text));
         }
         if profile.nulls > 0 {
-            let said = format!(
-                "no value in {} of {} rows",
-                text::count(profile.nulls),
-                text::count(profile.rows)
-            );
+            let share = profile.nulls as f64 / profile.rows.max(1) as f64;
+            let said = format!("no value in {} of its rows", parts::percent(share));
             lines.extend(parts::wrapped(&[said], width, theme.text));
         }
     }

@@ -26,12 +26,13 @@ fn heads(width: u16) -> Vec<Column> {
 
 fn with_requests<T>(
     pane: &Live,
-    width: u16,
+    area: Rect,
     context: &Context,
     with: impl FnOnce(&Table) -> T,
 ) -> T {
     let theme = context.theme;
     let rows = pane.rows();
+    let width = area.width;
     let heads = heads(width);
     let row = |line: usize| {
         let Some(row) = rows.get(line) else {
@@ -60,7 +61,7 @@ fn with_requests<T>(
         columns: &heads,
         count: rows.len(),
         row: &row,
-        offset: pane.cursor.top,
+        offset: pane.cursor.first(area.height, rows.len()),
         selected: Some(pane.cursor.line),
         focused: pane.part == Part::Requests,
         sort: None,
@@ -75,9 +76,7 @@ fn with_requests<T>(
 /// What a place of the screen is in the table.
 pub fn hit(pane: &Live, context: &Context, at: Position) -> Option<Hit> {
     let inside = parts::inside(draw::places(pane, context.area).requests);
-    with_requests(pane, inside.width, context, |table| {
-        table.hit(inside, at.x, at.y)
-    })
+    with_requests(pane, inside, context, |table| table.hit(inside, at.x, at.y))
 }
 
 /// "gpu-7: cpu 41 % of 8 · mem 5.2G of 32G · disk 120G free · H100 12 % 3.1G".
@@ -149,7 +148,7 @@ pub fn draw(pane: &Live, area: Rect, buffer: &mut Buffer, context: &Context) {
     let room = usize::from(area.width.saturating_sub(4));
     let inside = frame::part(buffer, area, text::cut(&name, room), focused, theme);
     let look = theme.look();
-    with_requests(pane, inside.width, context, |table| {
+    with_requests(pane, inside, context, |table| {
         table.render(inside, buffer, &look);
     });
     if Room::of(context.area) >= Room::Normal

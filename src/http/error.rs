@@ -54,8 +54,8 @@ pub async fn blocking<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => Ok(outcome?),
-        Err(error) => {
-            Err(Error::internal("the daemon failed at this request").because(error).into())
-        }
+        Err(error) => Err(Error::internal("the daemon failed at this request")
+            .because(error)
+            .into()),
     }
 }

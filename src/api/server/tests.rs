@@ -28,7 +28,9 @@ impl Pipelines for NoPipelines {
         _: bool,
         _: Cause,
     ) -> Result<(i64, JobId)> {
-        Err(Error::not_found(format!("there is no pipeline `{pipeline}`")))
+        Err(Error::not_found(format!(
+            "there is no pipeline `{pipeline}`"
+        )))
     }
     fn reload(&self) -> Result<()> {
         Ok(())
@@ -99,19 +101,31 @@ fn runs() -> Topic {
 fn a_change_reaches_an_open_stream() {
     let house = house();
     let mut stream = house.client.events(&[runs()]).unwrap();
-    assert!(matches!(stream.next_update().unwrap(), Some(Update::Hello { .. })));
-    let Some(Update::Snapshot { snapshot: Snapshot::Runs(table), .. }) =
-        stream.next_update().unwrap()
+    assert!(matches!(
+        stream.next_update().unwrap(),
+        Some(Update::Hello { .. })
+    ));
+    let Some(Update::Snapshot {
+        snapshot: Snapshot::Runs(table),
+        ..
+    }) = stream.next_update().unwrap()
     else {
         panic!("a snapshot comes first");
     };
     assert_eq!(table.total, 0);
-    let run = house.services.tracking.create_run(NewRun::default()).unwrap();
+    let run = house
+        .services
+        .tracking
+        .create_run(NewRun::default())
+        .unwrap();
     let (mut event, mut row) = (false, false);
     while !(event && row) {
         match stream.next_update().unwrap().unwrap() {
             Update::Event { .. } => event = true,
-            Update::Snapshot { snapshot: Snapshot::Runs(table), .. } => {
+            Update::Snapshot {
+                snapshot: Snapshot::Runs(table),
+                ..
+            } => {
                 row = table.rows[0].id == run.id;
             }
             other => panic!("{other:?}"),
@@ -125,15 +139,35 @@ fn a_change_reaches_an_open_stream() {
 #[test]
 fn snapshots_come_in_order_and_say_why_when_they_cannot() {
     let house = house();
-    let absent = Topic::JobLog { job: JobId(9), lines: 5 };
+    let absent = Topic::JobLog {
+        job: JobId(9),
+        lines: 5,
+    };
     let updates = house
         .client
-        .snapshots(&[Topic::Jobs, absent.clone(), Topic::Messages, Topic::Overview])
+        .snapshots(&[
+            Topic::Jobs,
+            absent.clone(),
+            Topic::Messages,
+            Topic::Overview,
+        ])
         .unwrap();
-    assert!(matches!(updates[0], Update::Snapshot { topic: Topic::Jobs, .. }));
+    assert!(matches!(
+        updates[0],
+        Update::Snapshot {
+            topic: Topic::Jobs,
+            ..
+        }
+    ));
     assert!(matches!(&updates[1], Update::Refused { topic, failure }
         if *topic == absent && failure.kind == ErrorKind::NotFound));
-    assert!(matches!(updates[2], Update::Snapshot { topic: Topic::Messages, .. }));
+    assert!(matches!(
+        updates[2],
+        Update::Snapshot {
+            topic: Topic::Messages,
+            ..
+        }
+    ));
     assert_eq!(updates.len(), 4);
 }
 
@@ -157,8 +191,16 @@ fn commands_answer_or_fail_with_their_kind() {
     let JobSpec::Command(spec) = spec else {
         panic!("{spec:?}");
     };
-    assert_eq!(job.cause, Cause::Request { by: "ana".to_owned() });
-    assert_eq!(spec.environment["MLFLOW_TRACKING_URI"], "http://127.0.0.1:1");
+    assert_eq!(
+        job.cause,
+        Cause::Request {
+            by: "ana".to_owned()
+        }
+    );
+    assert_eq!(
+        spec.environment["MLFLOW_TRACKING_URI"],
+        "http://127.0.0.1:1"
+    );
     let note = Command::Note {
         run: spec.run.clone(),
         text: "why".to_owned(),

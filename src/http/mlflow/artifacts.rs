@@ -32,7 +32,10 @@ pub(super) fn listing() -> Router<Arc<Services>> {
 pub(super) fn proxy() -> Router<Arc<Services>> {
     Router::new()
         .route("/artifacts", get(list))
-        .route("/artifacts/{*path}", put(upload).get(download).delete(delete))
+        .route(
+            "/artifacts/{*path}",
+            put(upload).get(download).delete(delete),
+        )
         .route("/mpu/create/{*path}", post(multipart))
         .layer(DefaultBodyLimit::disable())
 }
@@ -111,12 +114,7 @@ async fn upload(State(services): Served, Path(path): Path<String>, body: Body) -
     while let Some(block) = stream.next().await {
         let broken = block.is_err();
         // A writer that has given up says why below.
-        if sender
-            .send(block.map_err(io::Error::other))
-            .await
-            .is_err()
-            || broken
-        {
+        if sender.send(block.map_err(io::Error::other)).await.is_err() || broken {
             break;
         }
     }

@@ -101,7 +101,10 @@ struct Found {
 }
 
 async fn search(State(services): Served, body: Bytes) -> Answer {
-    answer(services, body, |services, asked: Search| found(services, &asked)).await
+    answer(services, body, |services, asked: Search| {
+        found(services, &asked)
+    })
+    .await
 }
 
 async fn search_by_query(State(services): Served, asked: Asked) -> Answer {

@@ -47,9 +47,7 @@ async fn history(
             Some(_) => limit(max, POINTS, POINTS)?,
         };
         let from = offset(asked.get("page_token").map(String::as_str))?;
-        let mut points = services
-            .tracking
-            .history_page(&run, key, from, limit + 1)?;
+        let mut points = services.tracking.history_page(&run, key, from, limit + 1)?;
         let next_page_token = page(&mut points, from, limit);
         Ok(History {
             metrics: points.iter().map(MetricOut::from).collect(),

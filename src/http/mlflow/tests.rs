@@ -68,7 +68,11 @@ impl Server {
 
     fn refused(&mut self, path: &str, body: &Value, status: u16, code: &str) {
         let (got, value) = self.post(path, body);
-        assert_eq!((got, &value["error_code"]), (status, &json!(code)), "{value}");
+        assert_eq!(
+            (got, &value["error_code"]),
+            (status, &json!(code)),
+            "{value}"
+        );
     }
 
     fn get(&mut self, path: &str) -> Value {
@@ -78,7 +82,10 @@ impl Server {
     }
 
     fn run(&mut self) -> String {
-        let made = self.good("runs/create", &json!({"experiment_id": "0", "user_id": "ana"}));
+        let made = self.good(
+            "runs/create",
+            &json!({"experiment_id": "0", "user_id": "ana"}),
+        );
         made["run"]["info"]["run_id"].as_str().unwrap().to_owned()
     }
 }
@@ -126,7 +133,10 @@ fn a_run_from_beginning_to_end() {
         400,
         "INVALID_PARAMETER_VALUE",
     );
-    server.good("runs/log-parameter", &json!({"run_id": run, "key": "depth", "value": "8"}));
+    server.good(
+        "runs/log-parameter",
+        &json!({"run_id": run, "key": "depth", "value": "8"}),
+    );
     let updated = server.good(
         "runs/update",
         &json!({"run_id": run, "status": "FINISHED", "end_time": 77, "run_name": "renamed"}),
@@ -136,7 +146,10 @@ fn a_run_from_beginning_to_end() {
     let whole = server.get(&format!("runs/get?run_id={id}"));
     let data = &whole["run"]["data"];
     assert_eq!(whole["run"]["info"]["run_name"], "renamed");
-    assert_eq!(data["tags"][1], json!({"key": "mlflow.runName", "value": "renamed"}));
+    assert_eq!(
+        data["tags"][1],
+        json!({"key": "mlflow.runName", "value": "renamed"})
+    );
     assert_eq!(
         data["metrics"],
         json!([
@@ -206,7 +219,12 @@ fn deleted_runs_refuse_changes_and_errors_have_their_codes() {
 #[test]
 fn search_orders_nan_after_numbers_and_absent_last() {
     let mut server = server();
-    for (name, value) in [("a", json!(1)), ("b", json!("NaN")), ("c", json!(3)), ("d", Value::Null)] {
+    for (name, value) in [
+        ("a", json!(1)),
+        ("b", json!("NaN")),
+        ("c", json!(3)),
+        ("d", Value::Null),
+    ] {
         let made = server.good(
             "runs/create",
             &json!({"experiment_id": "0", "run_name": name, "start_time": 1}),
@@ -243,7 +261,10 @@ fn search_orders_nan_after_numbers_and_absent_last() {
         &json!({"experiment_ids": ["0"], "order_by": ["metrics.m DESC"], "max_results": 3,
             "page_token": first["next_page_token"]}),
     );
-    assert_eq!((names(&first), names(&next)), ("cab".to_owned(), "d".to_owned()));
+    assert_eq!(
+        (names(&first), names(&next)),
+        ("cab".to_owned(), "d".to_owned())
+    );
     assert_eq!(next.get("next_page_token"), None);
     let found = server.good(
         "runs/search",

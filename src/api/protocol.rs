@@ -156,6 +156,10 @@ pub struct Notice {
 /// The state of a topic, whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "snapshot", content = "data", rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a message is made once, sent once and taken apart; a box would cost more than it saves"
+)]
 pub enum Snapshot {
     /// For [`Topic::Overview`].
     Overview(Overview),
@@ -196,6 +200,10 @@ pub enum Snapshot {
 /// One message of the event stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "update", rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a message is made once, sent once and taken apart; a box would cost more than it saves"
+)]
 pub enum Update {
     /// The first message: who answers.
     Hello {

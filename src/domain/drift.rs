@@ -128,6 +128,9 @@ pub struct DriftRow {
     pub method: String,
     /// Its value.
     pub score: Option<f64>,
+    /// Its p-value, for tests that have one: then the limit is one on p.
+    #[serde(default)]
+    pub p_value: Option<f64>,
     /// Its limit.
     pub limit: f64,
     /// Its verdict.

@@ -452,3 +452,6 @@ fn left(job: &Job, now: Timestamp) -> Option<f64> {
     let passed = now.since(started).max(0) as f64 / 1000.0;
     Some(passed * (1.0 - progress) / progress)
 }
+
+#[cfg(test)]
+mod tests;

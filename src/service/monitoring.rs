@@ -562,6 +562,7 @@ fn table(reports: &[DriftReport], shown: &DriftReport) -> Vec<DriftRow> {
                 column: column.column.clone(),
                 method: method.to_owned(),
                 score: deciding.and_then(|test| test.value),
+                p_value: deciding.and_then(|test| test.p_value),
                 limit: deciding.map_or(0.0, |test| test.threshold),
                 verdict: column.verdict,
                 history: until

@@ -592,3 +592,6 @@ impl Tracking {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use super::keymap::{Action, Key};
 use super::layout::Shell;
 use super::message::{Link, Message};
 use super::palette::{self, Palette};
-use super::panes::{Answer, Input, PaneId, Pointer, Target};
+use super::panes::{Input, PaneId, Pointer, Target};
 use crate::api::protocol::{Command, Failure, Reply, Snapshot, Topic, Update};
 use crate::domain::registry::MoveKind;
 use crate::domain::{Event, Timestamp};
@@ -625,10 +625,4 @@ fn offer_undo(app: &mut App, say: &str, undo: Command) {
         command: undo,
         until,
     });
-}
-
-/// A pane's question answered without keys: for the palette.
-pub fn answer(app: &mut App, pane: PaneId, tag: &'static str, answer: Answer) -> Vec<Effect> {
-    let asked = to_pane(app, pane, &Input::Answer(tag, answer));
-    carry_out(app, asked)
 }

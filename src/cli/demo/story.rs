@@ -84,7 +84,7 @@ pub(super) fn live_through(workspace: &Workspace, client: &Client, output: &Outp
         })?;
     }
     story.say("The whole year so far teaches a challenger, October judges.");
-    let third = story.train(
+    story.train(
         &[("to", "2013-11-01T05:00:00Z"), ("holdout", "0.1035")],
         &[("name", "logistic-year")],
         true,
@@ -93,7 +93,6 @@ pub(super) fn live_through(workspace: &Workspace, client: &Client, output: &Outp
         story.month(&mut replay, month)?;
     }
     story.materialize("2014-01-01T05:00:00Z")?;
-    let _ = third;
 
     // The year's end: another family waits in the registry, for a person and the key `p`.
     story.say("Boosted trees learn from the year; they wait in the registry for a person.");

@@ -125,9 +125,10 @@ impl Tracking {
                 lifecycle: Some(Lifecycle::Active),
                 filter,
             };
-            let (total, best) = match &standpoint.metric {
-                Some(metric) => table::count_and_best(view, &scope, metric, standpoint.greater)?,
-                None => (table::count(view, &scope)?, None),
+            let total = table::count(view, &scope)?;
+            let best = match &standpoint.metric {
+                Some(metric) => table::best(view, &scope, metric, standpoint.greater)?,
+                None => None,
             };
             let rows = table::window(view, &scope, &orders, query.offset, query.limit.min(PAGE))?
                 .into_iter()
@@ -234,7 +235,7 @@ impl Tracking {
             };
             let mut seen = 0;
             metrics::scan(view, number, key, |step, time, value| {
-                if seen % size == 0 {
+                if u64::is_multiple_of(seen, size) {
                     series.buckets.push(Bucket {
                         step,
                         time,
@@ -285,12 +286,12 @@ fn row(view: &Connection, number: i64, run: Run, standpoint: &Standpoint) -> Res
         id: run.id,
         name: run.name,
         status: run.status,
-        progress: job.as_ref().and_then(|(_, progress, _)| *progress),
+        progress: job.as_ref().and_then(|job| job.progress),
         user: run.user,
         started: run.started,
         ended: run.ended,
-        failure: job.as_ref().and_then(|(_, _, error)| error.clone()),
-        job: job.map(|(id, _, _)| id),
+        failure: job.as_ref().and_then(|job| job.error.clone()),
+        job: job.map(|job| job.id),
         version,
         folds: paired.map(|paired| (paired.better, paired.folds)),
         metrics: latest

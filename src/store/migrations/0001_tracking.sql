@@ -78,6 +78,9 @@ create table latest_metrics (
 
 create index latest_metrics_by_run on latest_metrics (run);
 
+-- the best runs of a metric are found without looking at the others
+create index latest_metrics_by_value on latest_metrics (key, nan, value);
+
 -- how many runs of an experiment have a metric or parameter: the order of columns
 create table key_uses (
     experiment integer not null references experiments (id),

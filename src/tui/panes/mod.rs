@@ -30,6 +30,7 @@ pub mod drift;
 pub mod features;
 pub mod jobs;
 pub mod live;
+mod parts;
 pub mod registry;
 pub mod runs;
 

@@ -217,8 +217,11 @@ fn with_table<T>(
         let place = shown.iter().position(|column| *column == by)?;
         Some((place + 1, down))
     });
-    let stale = pane.answered.as_ref().map(|query| &query.filter)
-        != Some(&columns::filter(&pane.filter, pane.table.as_ref()));
+    let asked = pane.query();
+    let stale = pane
+        .answered
+        .as_ref()
+        .is_none_or(|known| known.filter != asked.filter || known.order_by != asked.order_by);
     let row = |line: usize| {
         let Some(run) = pane.line(line) else {
             return Row::plain(["", "…"], theme.dim);

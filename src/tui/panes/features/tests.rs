@@ -1,0 +1,1 @@
+//! The pane: what it shows at each size, what keys do.

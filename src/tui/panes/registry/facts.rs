@@ -1,0 +1,374 @@
+//! What the registry pane says about a version, as lines: checks, comparison with the champion, lineage, history.
+
+use super::{Registry, is_champion};
+use crate::domain::registry::{AliasMove, CHAMPION, ModelPage, MoveKind, VersionRow};
+use crate::tui::panes::{Context, parts};
+use crate::tui::text;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+/// Names of the metrics of all versions: the gate's first, then by name.
+pub fn metrics(page: &ModelPage) -> Vec<String> {
+    let mut names: Vec<String> = page.metric.iter().cloned().collect();
+    let mut rest: Vec<&String> = page
+        .versions
+        .iter()
+        .flat_map(|row| row.metrics.keys())
+        .filter(|name| Some(*name) != page.metric.as_ref())
+        .collect();
+    rest.sort();
+    rest.dedup();
+    names.extend(rest.into_iter().cloned());
+    names
+}
+
+/// "champion ◆", "challenger, staging", "was champion".
+pub fn alias(row: &VersionRow) -> String {
+    let mut names: Vec<String> = row
+        .version
+        .aliases
+        .iter()
+        .filter(|alias| *alias != CHAMPION)
+        .cloned()
+        .collect();
+    if is_champion(row) {
+        names.insert(0, "champion ◆".to_owned());
+    } else if names.is_empty() && row.was_champion {
+        names.push("was champion".to_owned());
+    }
+    names.join(", ")
+}
+
+/// The question in the frame of the checks.
+pub fn question(pane: &Registry) -> String {
+    let Some(row) = pane.current() else {
+        return "Checks".to_owned();
+    };
+    let version = row.version.version;
+    let asked = if is_champion(row) {
+        format!("{version} is the champion")
+    } else {
+        format!("May {version} take over?")
+    };
+    match pane.verdict() {
+        Some(verdict) => format!("{asked} ── {}", verdict.sentence()),
+        None => format!("{asked} ── not checked yet"),
+    }
+}
+
+/// The checks, each with its evidence and the pane to look at; the line of the chosen one.
+pub fn checks(
+    pane: &Registry,
+    width: usize,
+    focused: bool,
+    context: &Context,
+) -> Vec<Line<'static>> {
+    let theme = context.theme;
+    let Some(row) = pane.current() else {
+        return Vec::new();
+    };
+    let Some((verdict, at)) = &row.version.gate else {
+        let said = [
+            "The gate has not looked at this version.",
+            "p runs its checks and shows what a promotion would change; nothing moves before you confirm.",
+        ];
+        return parts::wrapped(&said, width, theme.dim);
+    };
+    let head = verdict
+        .checks
+        .iter()
+        .map(|check| text::width(&check.name))
+        .max()
+        .unwrap_or(0)
+        .min(width / 2);
+    let room = width.saturating_sub(head + 4).max(8);
+    let mut lines = Vec::new();
+    for (place, check) in verdict.checks.iter().enumerate() {
+        let (sign, style) = if check.passed {
+            ("✓", theme.good)
+        } else {
+            ("✗", theme.bad)
+        };
+        let arrow = match check.pane {
+            Some(pane) if !check.passed || room > 40 => format!("→ {pane}"),
+            _ => String::new(),
+        };
+        let said = room.saturating_sub(if arrow.is_empty() { 0 } else { 4 });
+        let detail = text::wrap(&check.detail, said.max(8));
+        let plain = if check.passed { theme.text } else { theme.bad };
+        for (row, part) in detail.iter().enumerate() {
+            let first = row == 0;
+            let mut line = Line::from(vec![
+                Span::styled(if first { sign } else { " " }, style),
+                Span::raw(" "),
+                Span::styled(
+                    text::left(if first { &check.name } else { "" }, head),
+                    plain,
+                ),
+                Span::raw("  "),
+                Span::styled(text::left(part, said), plain),
+                Span::styled(
+                    if first && !arrow.is_empty() {
+                        format!(" {arrow}")
+                    } else {
+                        String::new()
+                    },
+                    theme.accent,
+                ),
+            ]);
+            if focused && place == pane.check {
+                line = line.style(theme.selected);
+            }
+            lines.push(line);
+        }
+    }
+    let ago = text::age(context.now.since(*at));
+    let looks = verdict
+        .checks
+        .iter()
+        .any(|check| !check.passed && check.pane.is_some());
+    let hint = if looks {
+        "; Enter on a check goes to its pane"
+    } else {
+        ""
+    };
+    lines.push(Line::styled(format!("checked {ago} ago{hint}"), theme.dim));
+    lines
+}
+
+const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+
+fn bar(share: f64, width: usize) -> String {
+    let eighths = (share.clamp(0.0, 1.0) * width as f64 * 8.0).round() as usize;
+    let mut bar = "█".repeat(eighths / 8);
+    bar.push_str(EIGHTHS[eighths % 8]);
+    bar
+}
+
+/// Metrics of the version as bars beside the champion's, each metric on its own scale.
+pub fn against(pane: &Registry, width: usize, context: &Context) -> Vec<Line<'static>> {
+    let theme = context.theme;
+    let (Some(page), Some(row)) = (pane.shown(), pane.current()) else {
+        return Vec::new();
+    };
+    let champion = pane.champion().filter(|_| !is_champion(row));
+    let keys: Vec<String> = metrics(page)
+        .into_iter()
+        .filter(|key| {
+            row.metrics.contains_key(key)
+                || champion.is_some_and(|champion| champion.metrics.contains_key(key))
+        })
+        .collect();
+    if keys.is_empty() {
+        let said = ["Neither version's run has logged a metric."];
+        return parts::wrapped(&said, width, theme.dim);
+    }
+    let head = keys
+        .iter()
+        .map(|key| text::width(key))
+        .max()
+        .unwrap_or(0)
+        .min(width * 2 / 5);
+    // name, version, bar, value, difference
+    let room = width.saturating_sub(head + 5 + 9 + 10).max(4);
+    let mut lines = Vec::new();
+    let mut alike = 0;
+    for key in &keys {
+        let of = |row: &VersionRow| row.metrics.get(key).map(|value| value.0);
+        let mine = of(row);
+        let theirs = champion.and_then(of);
+        if mine.is_some() && mine == theirs && page.metric.as_ref() != Some(key) {
+            alike += 1;
+            continue;
+        }
+        let most = [mine, theirs]
+            .into_iter()
+            .flatten()
+            .filter(|value| value.is_finite())
+            .map(f64::abs)
+            .fold(0.0, f64::max);
+        let mut line =
+            |head_word: &str, version: String, value: Option<f64>, style: Style, more: String| {
+                let shown = value.map_or_else(|| "—".to_owned(), text::number);
+                let share = match value {
+                    Some(value) if value.is_finite() && most > 0.0 => value.abs() / most,
+                    _ => 0.0,
+                };
+                lines.push(Line::from(vec![
+                    Span::styled(
+                        text::left(&parts::middle(head_word, head), head),
+                        theme.text,
+                    ),
+                    Span::raw(" "),
+                    Span::styled(text::right(&version, 3), style),
+                    Span::raw(" "),
+                    Span::styled(text::left(&bar(share, room), room), style),
+                    Span::styled(text::right(&shown, 9), theme.text),
+                    Span::raw(if more.is_empty() {
+                        String::new()
+                    } else {
+                        format!(" {}", text::left(&more, 9))
+                    }),
+                ]));
+            };
+        let difference = match (mine, theirs) {
+            (Some(mine), Some(theirs)) => text::difference(mine - theirs),
+            _ => String::new(),
+        };
+        line(
+            key,
+            row.version.version.to_string(),
+            mine,
+            theme.marks[0],
+            difference,
+        );
+        if let Some(champion) = champion {
+            line(
+                "",
+                champion.version.version.to_string(),
+                theirs,
+                theme.champion,
+                "◆".to_owned(),
+            );
+        }
+    }
+    if alike > 0 {
+        let said = text::counted(alike, "metric is equal", "metrics are equal");
+        lines.push(Line::styled(said, theme.dim));
+    }
+    if champion.is_none() {
+        let said = if is_champion(row) {
+            "this is the champion: another version shows both"
+        } else {
+            "no champion yet: p promotes the first"
+        };
+        lines.push(Line::styled(said, theme.dim));
+    }
+    lines
+}
+
+/// Data, features, run, code, environment, files, where it serves.
+pub fn lineage(pane: &Registry, width: usize, context: &Context) -> Vec<Line<'static>> {
+    let theme = context.theme;
+    let Some(row) = pane.current() else {
+        return Vec::new();
+    };
+    let facts = pane.lineage();
+    let head = facts
+        .iter()
+        .map(|fact| text::width(&fact.kind) + 1)
+        .max()
+        .unwrap_or(0)
+        .clamp(9, 13);
+    let mut lines: Vec<Line<'static>> = facts
+        .iter()
+        .flat_map(|fact| {
+            parts::pair(
+                (&fact.kind, head),
+                &fact.value,
+                width,
+                theme.text,
+                theme.dim,
+            )
+        })
+        .collect();
+    let aliases = alias(row);
+    if !aliases.is_empty() {
+        lines.extend(parts::pair(
+            ("aliases", head),
+            &aliases,
+            width,
+            theme.text,
+            theme.dim,
+        ));
+    }
+    let made = format!(
+        "{} by {}",
+        text::moment(row.version.created, context.offset_s),
+        row.version.user
+    );
+    lines.extend(parts::pair(
+        ("made", head),
+        &made,
+        width,
+        theme.text,
+        theme.dim,
+    ));
+    for (key, value) in &row.version.tags {
+        let tag = format!("{key} {value}");
+        lines.extend(parts::pair(
+            ("tag", head),
+            &tag,
+            width,
+            theme.text,
+            theme.dim,
+        ));
+    }
+    if !row.version.description.is_empty() {
+        lines.extend(parts::pair(
+            ("note", head),
+            &row.version.description,
+            width,
+            theme.text,
+            theme.dim,
+        ));
+    }
+    lines
+}
+
+/// "13 Nov 09:12 promoted v12 (ana)", and why when it was said.
+pub fn moved(moved: &AliasMove, why: bool, context: &Context) -> String {
+    let at = text::moment(moved.at, context.offset_s);
+    let version = |version: Option<crate::domain::Version>| {
+        version.map_or_else(|| "nothing".to_owned(), |version| version.to_string())
+    };
+    let (from, to) = (version(moved.from), version(moved.to));
+    let what = match moved.kind {
+        MoveKind::Promoted if moved.alias == CHAMPION => format!("promoted {to}"),
+        MoveKind::Forced if moved.alias == CHAMPION => format!("forced {to} against the gate"),
+        MoveKind::RolledBack => format!("rolled back {from} → {to}"),
+        _ if moved.to.is_none() => format!("took {} from {from}", moved.alias),
+        _ => format!("set {} to {to}", moved.alias),
+    };
+    let reason = if why && !moved.reason.is_empty() {
+        format!(": {}", moved.reason)
+    } else {
+        String::new()
+    };
+    format!("{at} {what} ({}){reason}", moved.by)
+}
+
+/// The moves: side by side in one line, or one a line with their reasons.
+pub fn history(
+    pane: &Registry,
+    width: usize,
+    rows: usize,
+    context: &Context,
+) -> Vec<Line<'static>> {
+    let theme = context.theme;
+    let moves = pane.shown().map_or(&[][..], |page| page.history.as_slice());
+    if moves.is_empty() {
+        let said = "no alias has moved yet: p promotes the first champion";
+        return vec![Line::styled(said, theme.dim)];
+    }
+    if rows > 2 {
+        return moves
+            .iter()
+            .map(|one| Line::raw(text::cut(&moved(one, true, context), width)))
+            .collect();
+    }
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for one in moves {
+        let said = moved(one, false, context);
+        if line.is_empty() {
+            line = said;
+        } else if text::width(&line) + 3 + text::width(&said) <= width {
+            line = format!("{line} · {said}");
+        } else {
+            lines.push(Line::raw(std::mem::replace(&mut line, said)));
+        }
+    }
+    lines.push(Line::raw(text::cut(&line, width)));
+    lines
+}

@@ -248,23 +248,15 @@ impl Config {
         self.monitors.iter().find(|monitor| monitor.name == name)
     }
 
-    /// Reads and checks the file at `path`. The error lists every problem, a line each:
-    /// `trainyard.toml:12:3: …; hint`.
-    pub fn load(path: &std::path::Path) -> crate::domain::Result<Self> {
+    /// Reads the file at `path`: what of it is understood, and every problem in it, in order of lines.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn read(path: &std::path::Path) -> crate::domain::Result<(Self, Vec<Problem>)> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             crate::domain::Error::from(error).context(format!("reading `{}`", path.display()))
         })?;
-        parse(&text).map_err(|problems| {
-            let name = path
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned())
-                .unwrap_or_default();
-            let lines: Vec<String> = problems
-                .iter()
-                .map(|problem| problem.sentence(&name))
-                .collect();
-            crate::domain::Error::invalid(lines.join("\n"))
-        })
+        Ok(parse::read(&text))
     }
 }
 

@@ -160,7 +160,7 @@ pub(crate) fn run(
             };
             let (job, result) = wait::until_ended(&client, *id, output)?;
             let Some(JobResult::Features { path, rows }) = &result else {
-                return Ok(wait::exit(&job, output));
+                return wait::without_result(&job, output);
             };
             if output.json {
                 output.document(&result)?;

@@ -43,7 +43,7 @@ pub(crate) fn predict(
     };
     let (job, result) = wait::until_ended(&client, *job, output)?;
     let Some(JobResult::Predict { path, rows }) = &result else {
-        return Ok(wait::exit(&job, output));
+        return wait::without_result(&job, output);
     };
     if output.json {
         output.document(&result)?;

@@ -5,7 +5,7 @@ use super::output::{Output, number};
 use super::{Exit, Result, wait};
 use crate::api::client::Client;
 use crate::api::protocol::{Command, Reply, Topic, Update};
-use crate::domain::job::{Job, JobResult, JobState};
+use crate::domain::job::{Job, JobResult, JobState, PipelineRunState};
 use crate::domain::{Error, JobId};
 use clap::Args;
 
@@ -39,6 +39,8 @@ pub(crate) struct Trained {
     pub(crate) result: JobResult,
     /// The last job of the run, when it went on after training.
     pub(crate) evaluation: Option<(Job, Option<JobResult>)>,
+    /// How the run ended.
+    pub(crate) state: PipelineRunState,
 }
 
 pub(crate) fn run(args: &TrainArgs, connection: &Connection, output: &Output) -> Result<Exit> {
@@ -62,7 +64,7 @@ pub(crate) fn run(args: &TrainArgs, connection: &Connection, output: &Output) ->
     }
     let outcome = match pipeline(&client, &command, output)? {
         Ok(outcome) => outcome,
-        Err(job) => return Ok(wait::exit(&job, output)),
+        Err(job) => return wait::without_result(&job, output),
     };
     let JobResult::Train {
         metrics,
@@ -73,12 +75,18 @@ pub(crate) fn run(args: &TrainArgs, connection: &Connection, output: &Output) ->
     else {
         return Err(unexpected());
     };
+    // held by the gate: learned and registered, but not what was asked for
+    let exit = match outcome.state.state.as_str() {
+        "succeeded" => Exit::Done,
+        _ => Exit::Failed,
+    };
     if output.json {
         output.document(&serde_json::json!({
             "run": outcome.training.run, "job": outcome.training, "result": outcome.result,
             "evaluation": outcome.evaluation.as_ref().and_then(|(_, result)| result.as_ref()),
+            "state": outcome.state.state, "detail": outcome.state.detail, "version": outcome.state.version,
         }))?;
-        return Ok(Exit::Done);
+        return Ok(exit);
     }
     let run = outcome
         .training
@@ -96,7 +104,7 @@ pub(crate) fn run(args: &TrainArgs, connection: &Connection, output: &Output) ->
             .map(|(name, value)| vec![name.clone(), number(*value)])
             .collect::<Vec<_>>(),
     );
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 /// Starts a pipeline and waits for its run: the inner error is the job that ended badly.
@@ -139,6 +147,7 @@ pub(crate) fn pipeline(
                 training,
                 result,
                 evaluation,
+                state,
             }));
         }
         if let Some(id) = state.jobs.last() {

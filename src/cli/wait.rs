@@ -62,6 +62,14 @@ fn line(job: &Job) -> String {
     format!("{} {}{share}{doing}", job.title, job.state.as_str())
 }
 
+/// The end of a command whose job did not leave what was asked for; with `--json` the job is the document.
+pub(crate) fn without_result(job: &Job, output: &Output) -> Result<Exit> {
+    if output.json {
+        output.document(&serde_json::json!({ "job": job }))?;
+    }
+    Ok(exit(job, output))
+}
+
 /// What a job's end means to the command that asked for it.
 pub(crate) fn exit(job: &Job, output: &Output) -> Exit {
     match job.state {

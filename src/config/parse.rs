@@ -20,16 +20,22 @@ use toml_span::value::ValueInner;
 /// # Errors
 /// Every problem in it, in order of lines; never only the first, unless the text is no TOML at all.
 pub fn parse(text: &str) -> Result<Config, Vec<Problem>> {
+    let (config, problems) = read(text);
+    if problems.is_empty() {
+        Ok(config)
+    } else {
+        Err(problems)
+    }
+}
+
+/// What of the text is understood, and every problem in it, in order of lines.
+pub(super) fn read(text: &str) -> (Config, Vec<Problem>) {
     let problems = Problems::new(text);
     let root = match toml_span::parse(text) {
         Ok(root) => root,
         Err(error) => {
-            problems.add(
-                error.span.start,
-                format!("not valid TOML: {}", error.kind),
-                "",
-            );
-            return Err(problems.into_found());
+            problems.add(error.span.start, format!("not valid TOML: {error}"), "");
+            return (Config::default(), problems.into_found());
         }
     };
     let top = Section::new(&problems, "", &root);
@@ -37,12 +43,7 @@ pub fn parse(text: &str) -> Result<Config, Vec<Problem>> {
     top.finish();
     inherit_times(&mut config);
     check::check(&config, &root, &problems);
-    let found = problems.into_found();
-    if found.is_empty() {
-        Ok(config)
-    } else {
-        Err(found)
-    }
+    (config, problems.into_found())
 }
 
 /// A view without times of its own has those of its dataset.

@@ -1,7 +1,9 @@
 //! The configuration of a workspace, checked also against what the pure rooms know: trainers and drift tests.
 
-use crate::config::Config;
+use crate::config::{Config, Problem};
+use crate::domain::model::Task;
 use crate::domain::{Error, Result};
+use crate::ml::{self, metrics};
 use crate::workspace::{CONFIG_FILE, Workspace};
 
 /// Reads and checks `trainyard.toml`.
@@ -9,19 +11,86 @@ use crate::workspace::{CONFIG_FILE, Workspace};
 /// # Errors
 /// Every problem, a line each, with its place in the file.
 pub fn load(workspace: &Workspace) -> Result<Config> {
-    let config = Config::load(&workspace.config())?;
-    let mut problems = Vec::new();
+    let (config, mut problems) = Config::read(&workspace.config())?;
     for pipeline in &config.pipelines {
-        if let Err(error) = crate::ml::check_trainer(&pipeline.trainer) {
-            problems.push(format!(
-                "{CONFIG_FILE}:{}:1: pipeline `{}`: {error}",
-                pipeline.line, pipeline.name
-            ));
+        let mut add = |message: String, hint: String| {
+            problems.push(Problem {
+                line: pipeline.line,
+                column: 1,
+                message: format!("pipeline `{}`: {message}", pipeline.name),
+                hint,
+            });
+        };
+        // an empty kind is a problem that was named already
+        if !pipeline.trainer.kind.is_empty()
+            && let Err(error) = ml::check_trainer(&pipeline.trainer)
+        {
+            add(error.to_string(), String::new());
+        }
+        let metric = pipeline.gate.metric.as_str();
+        let known = || {
+            [Task::Binary, Task::Multiclass, Task::Regression]
+                .into_iter()
+                .flat_map(|task| metrics::names(task).iter().copied())
+        };
+        if !metric.is_empty() && !known().any(|name| name == metric) {
+            let mut names: Vec<&str> = known().collect();
+            names.sort_unstable();
+            names.dedup();
+            add(
+                format!("its gate looks at `{metric}`, which is not measured"),
+                format!("known: {}", names.join(", ")),
+            );
         }
     }
+    problems.sort_by_key(|problem| (problem.line, problem.column));
     if problems.is_empty() {
-        Ok(config)
-    } else {
-        Err(Error::invalid(problems.join("\n")))
+        return Ok(config);
+    }
+    let lines: Vec<String> = problems
+        .iter()
+        .map(|problem| problem.sentence(CONFIG_FILE))
+        .collect();
+    Err(Error::invalid(lines.join("\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join(CONFIG_FILE), text).unwrap();
+        let workspace = Workspace::at(root.path()).unwrap();
+        load(&workspace).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_the_file_and_what_the_trainers_refuse_is_said_at_once() {
+        let said = refusal(
+            "[dataset.d]\npth = \"d.csv\"\n[pipeline.p]\ndataset = \"d\"\ntarget = \"y\"\n\
+             trainer = { kind = \"boostng\" }\ngate = { metric = \"acuracy\" }\n",
+        );
+        for part in [
+            "2:1: `dataset.d` has no key `pth`",
+            "`boostng`",
+            "`acuracy`",
+        ] {
+            assert!(said.contains(part), "{said}");
+        }
+        assert!(
+            said.lines().all(|line| line.starts_with("trainyard.toml:")),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_slip_in_toml_says_what_was_found_there() {
+        let said = refusal("name = = 3\n");
+        assert!(
+            said.starts_with("trainyard.toml:1:8: not valid TOML: expected"),
+            "{said}"
+        );
     }
 }

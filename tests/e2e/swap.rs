@@ -1,0 +1,119 @@
+//! The served model changes while requests flow: versions in the answers change and change back, and no request fails.
+
+use crate::house::{House, number, text, until};
+use crate::wire::Line;
+use serde_json::{Value, json};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Versions in the order in which one client saw them, and everything that was no answer.
+#[derive(Default)]
+struct Seen {
+    versions: Vec<String>,
+    failures: Vec<String>,
+    requests: u64,
+}
+
+fn flow(address: &str, stop: &AtomicBool, seen: &Mutex<Seen>) {
+    let names = [
+        "age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6",
+    ];
+    let inputs: Vec<Value> = names
+        .iter()
+        .map(|name| json!({ "name": name, "shape": [1], "datatype": "FP64", "data": [40.0] }))
+        .collect();
+    let body = json!({ "inputs": inputs }).to_string();
+    let mut line = Line::to(address);
+    while !stop.load(Ordering::Relaxed) {
+        let answer = line.try_ask("POST", "/v2/models/diabetes/infer", &body);
+        let mut seen = seen.lock().unwrap();
+        seen.requests += 1;
+        match answer {
+            Ok(answer) if answer.status == 200 => {
+                let version = text(&answer.json()["model_version"]);
+                if seen.versions.last() != Some(&version) {
+                    seen.versions.push(version);
+                }
+            }
+            other => seen.failures.push(format!("{other:?}")),
+        }
+    }
+}
+
+#[test]
+fn with_requests_flowing_a_promotion_and_its_way_back_fail_none() {
+    let more = "trainer = { kind = \"linear\" }\ngate = { metric = \"rmse\" }";
+    let house = House::with("diabetes", "csv", "progression", more);
+    // the weakest there is: it has nothing but the mean
+    let weak = ["--set", "trainer.kind=boosting", "--set", "trainer.trees=1"];
+    house.done(&[&["train", "diabetes", "--promote"][..], &weak].concat());
+    house.done(&["train", "diabetes"]);
+    let address = house.http();
+    let stop = AtomicBool::new(false);
+    let clients: [Mutex<Seen>; 2] = Default::default();
+    let answered_by = |version: &str| {
+        until(&format!("everybody is answered by v{version}"), || {
+            let all = clients.iter().all(|seen| {
+                let seen = seen.lock().unwrap();
+                assert!(seen.failures.is_empty(), "{:?}", seen.failures);
+                seen.versions.last().is_some_and(|last| last == version)
+            });
+            all.then_some(())
+        });
+    };
+
+    std::thread::scope(|scope| {
+        for seen in &clients {
+            scope.spawn(|| flow(&address, &stop, seen));
+        }
+        // a failed check must end the clients too
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            answered_by("1");
+            house.done(&["models", "promote", "diabetes", "2"]);
+            answered_by("2");
+            house.done(&["models", "rollback", "diabetes"]);
+            answered_by("1");
+            let promote = json!({ "do": "promote", "model": "diabetes", "version": 2, "force": false, "reason": "better" });
+            let answer = house.post("/api/trainyard/v1/command", &promote);
+            assert_eq!(answer.status, 200, "{answer:?}");
+            answered_by("2");
+            let rollback = json!({ "do": "rollback", "model": "diabetes", "to": null });
+            let answer = house.post("/api/trainyard/v1/command", &rollback);
+            assert_eq!(answer.status, 200, "{answer:?}");
+            answered_by("1");
+        }));
+        stop.store(true, Ordering::Relaxed);
+        if let Err(panic) = ended {
+            std::panic::resume_unwind(panic);
+        }
+    });
+
+    for seen in clients {
+        let seen = seen.into_inner().unwrap();
+        assert_eq!(seen.failures, Vec::<String>::new());
+        assert_eq!(seen.versions, ["1", "2", "1", "2", "1"]);
+        assert!(seen.requests >= 5);
+    }
+    let mut history = house.json(&["models", "history", "diabetes"]);
+    let moves = history.as_array_mut().unwrap();
+    moves.sort_by_key(|one| number(&one["id"]));
+    let told: Vec<(&Value, &Value, &Value)> = moves
+        .iter()
+        .map(|one| (&one["kind"], &one["to"], &one["by"]))
+        .collect();
+    assert_eq!(
+        json!(told),
+        json!([
+            ["promoted", 1, "ada"],
+            ["promoted", 2, "ada"],
+            ["rolled_back", 1, "ada"],
+            ["promoted", 2, "bob"],
+            ["rolled_back", 1, "bob"],
+        ])
+    );
+    let instants: Vec<i64> = moves
+        .iter()
+        .map(|one| one["at"].as_i64().unwrap())
+        .collect();
+    assert!(instants[0] > 0 && instants.is_sorted(), "{instants:?}");
+}

@@ -1,6 +1,8 @@
 //! Pane 5: is production healthy? Limits, latency, predictions, the last requests, and why one was answered so.
 //! The daemon measures and judges; this pane shows it.
 
+mod acts;
+mod charts;
 mod draw;
 mod explain;
 mod requests;
@@ -8,14 +10,13 @@ mod requests;
 mod tests;
 
 use super::parts::{self, Cursor};
-use super::{Answer, Context, Input, Pane, PaneId, Pointer, Target};
-use crate::api::protocol::{Command, Reply, Snapshot, Topic};
+use super::{Answer, Context, Input, Pane, Pointer, Target};
+use crate::api::protocol::{Reply, Snapshot, Topic};
 use crate::domain::DeploymentName;
 use crate::domain::deployment::{LivePage, RequestRow};
 use crate::domain::host::HostSample;
 use crate::tui::dialog::Dialog;
-use crate::tui::effect::{Effect, Then};
-use crate::tui::export;
+use crate::tui::effect::Effect;
 use crate::tui::keymap::{Action, Binding, foot, key};
 use crate::tui::layout::Room;
 use crate::tui::text;
@@ -310,10 +311,10 @@ impl Live {
     }
 
     fn choose(&mut self, deployment: DeploymentName) {
-        if let Some(page) = self.others.remove(&deployment) {
-            if let Some(Some(before)) = self.page.replace(Some(page)) {
-                self.others.insert(before.deployment.name.clone(), before);
-            }
+        if let Some(page) = self.others.remove(&deployment)
+            && let Some(Some(before)) = self.page.replace(Some(page))
+        {
+            self.others.insert(before.deployment.name.clone(), before);
         }
         self.deployment = Some(deployment);
         self.request = None;
@@ -366,116 +367,6 @@ impl Live {
             _ => {}
         }
         Vec::new()
-    }
-
-    fn turn(&mut self, action: Action) -> Vec<Effect> {
-        let Some(page) = self.shown() else {
-            return Vec::new();
-        };
-        let names = &page.deployments;
-        if names.len() < 2 {
-            return vec![Effect::say("there is one deployment")];
-        }
-        let place = names.iter().position(|name| *name == page.deployment.name);
-        let by = if action == Action::NextTab {
-            1
-        } else {
-            names.len() - 1
-        };
-        let next = names[(place.unwrap_or(0) + by) % names.len()].clone();
-        self.choose(next);
-        Vec::new()
-    }
-
-    fn explain(&self) -> Vec<Effect> {
-        let (Some(page), Some(row)) = (self.shown(), self.current()) else {
-            return Vec::new();
-        };
-        if row.status >= 400 {
-            return vec![Effect::say(format!(
-                "answered {}: {}",
-                row.status, row.detail
-            ))];
-        }
-        vec![Effect::Send {
-            command: Command::Explain {
-                deployment: page.deployment.name.clone(),
-                request: row.id.clone(),
-            },
-            then: Then::Tell(PaneId::Live, "explain"),
-        }]
-    }
-
-    fn roll_back(&self) -> Vec<Effect> {
-        let Some(page) = self.shown() else {
-            return Vec::new();
-        };
-        vec![Effect::Send {
-            command: Command::PreviewRollback {
-                model: page.deployment.model.clone(),
-                to: None,
-            },
-            then: Then::Page { back: true },
-        }]
-    }
-
-    /// What `y` offers: name and text.
-    fn copies(&self, context: &Context) -> Vec<(String, String)> {
-        let Some(page) = self.shown() else {
-            return Vec::new();
-        };
-        let mut offered = vec![("sentence".to_owned(), page.sentence.clone())];
-        if let Some(overview) = context
-            .overview
-            .filter(|overview| !overview.http.is_empty())
-        {
-            offered.push(("address".to_owned(), format!("http://{}", overview.http)));
-        }
-        if let Some(row) = self.current() {
-            offered.push(("request id".to_owned(), row.id.clone()));
-            offered.push((
-                "request".to_owned(),
-                format!(
-                    "{} {} {:.1} ms {} {}",
-                    row.at, row.status, row.ms, row.answer, row.detail
-                ),
-            ));
-        }
-        offered
-    }
-
-    fn export(&self, context: &Context) -> Vec<Effect> {
-        let Some(page) = self.shown() else {
-            return Vec::new();
-        };
-        let name = page.deployment.name.to_string();
-        let head = [
-            "at", "id", "status", "ms", "rows", "version", "answer", "detail",
-        ];
-        let mut rows: Vec<Vec<String>> = vec![head.map(str::to_owned).to_vec()];
-        rows.extend(self.rows().into_iter().map(|row| {
-            vec![
-                row.at.to_string(),
-                row.id.clone(),
-                row.status.to_string(),
-                row.ms.to_string(),
-                row.rows.to_string(),
-                row.version
-                    .map_or_else(String::new, |version| version.0.to_string()),
-                row.answer.clone(),
-                row.detail.clone(),
-            ]
-        }));
-        let mut effects = vec![export::csv(&format!("requests-{name}"), &rows)];
-        effects.extend(export::svg(
-            &format!("latency-{name}"),
-            &draw::latency_chart(page, context),
-        ));
-        effects.extend(export::svg(
-            &format!("predictions-{name}"),
-            &draw::predictions_chart(page),
-        ));
-        effects
     }
 
     fn point(&mut self, pointer: Pointer, context: &Context) -> Vec<Effect> {

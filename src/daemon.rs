@@ -1,11 +1,14 @@
 //! The composition root: takes the workspace's lock, opens the store, builds the services, starts runtime, http and
 //! api, says where it is, and stops them in order. Holds no rule and knows no handler.
 
+mod log_file;
+
+use self::log_file::LogFile;
 use crate::api::protocol::PROTOCOL;
 use crate::api::server;
 use crate::config::Config;
 use crate::domain::{Clock, Error, Result, SystemClock, Timestamp};
-use crate::jobs::folder::write_json;
+use crate::job_folder::write_json;
 use crate::runtime::Runtime;
 use crate::runtime::executors::Local;
 use crate::service::{Pipelines, Services};
@@ -234,19 +237,13 @@ fn lock(workspace: &Workspace) -> Result<File> {
 
 /// Structured lines, a file a day, in the workspace's log folder; on the terminal too when there is one.
 fn log_to(workspace: &Workspace, attached: bool) -> Result<()> {
-    let files = tracing_appender::rolling::Builder::new()
-        .rotation(tracing_appender::rolling::Rotation::DAILY)
-        .filename_prefix("daemon")
-        .filename_suffix("log")
-        .max_log_files(LOGS)
-        .build(workspace.logs())
-        .map_err(|error| {
-            Error::unavailable(format!(
-                "no log can be written in `{}`",
-                workspace.logs().display()
-            ))
-            .because(error)
-        })?;
+    let files = LogFile::open(&workspace.logs(), LOGS).map_err(|error| {
+        Error::unavailable(format!(
+            "no log can be written in `{}`",
+            workspace.logs().display()
+        ))
+        .because(error)
+    })?;
     let to_file = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .with_target(false)

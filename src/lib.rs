@@ -35,7 +35,7 @@
 //! | [`data`] [`ml`] [`drift`] [`report`] | files to columns, joins, windows · trainers, metrics, gate · tests · charts to SVG and PNG |
 //! | [`chart`] | what a chart shows and how it is drawn on any plotters backend; `tui` and `report` use it |
 //! | [`service`] | tracking, registry, catalog, datasets, monitoring, serving, jobs: every rule |
-//! | [`worker`] [`jobs`] | one job in its folder |
+//! | [`worker`] [`jobs`] [`job_folder`] | one job in its folder · the folder itself, shared with the runtime |
 //! | [`runtime`] [`http`] [`api`] [`daemon`] | scheduler, pipelines, triggers · MLflow and inference · events and commands · wiring |
 //! | [`tui`] | the dashboard |
 
@@ -48,6 +48,7 @@ pub mod data;
 pub mod domain;
 pub mod drift;
 pub mod http;
+pub mod job_folder;
 pub mod jobs;
 pub mod ml;
 pub mod report;

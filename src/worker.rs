@@ -4,7 +4,7 @@
 
 use crate::domain::job::Outcome;
 use crate::domain::{Error, ErrorKind, Result};
-use crate::jobs::folder::{self, Ending, JobFolder, LOCKED_VARIABLE, Order, WorkerStamp};
+use crate::job_folder::{self as folder, Ending, JobFolder, LOCKED_VARIABLE, Order, WorkerStamp};
 use crate::jobs::{self, JobCtx};
 use std::fs::File;
 use std::path::Path;
@@ -60,7 +60,7 @@ fn attempt(path: &Path) -> Result<Outcome> {
         &folder.worker(),
         &WorkerStamp {
             pid,
-            start: process_start(pid)?,
+            start: folder::process_start(pid)?,
             attempt: order.attempt,
         },
     )?;
@@ -83,16 +83,6 @@ fn lock(folder: &JobFolder) -> Result<Option<File>> {
             folder.path().display()
         ))
     })
-}
-
-/// When the process began, in clock ticks since the machine started.
-pub fn process_start(pid: u32) -> Result<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // the command's name is in parentheses and may hold anything; field 22 is the 20th after it
-    stat.rsplit_once(") ")
-        .and_then(|(_, fields)| fields.split(' ').nth(19))
-        .and_then(|ticks| ticks.parse().ok())
-        .ok_or_else(|| Error::internal(format!("`/proc/{pid}/stat` is not understood")))
 }
 
 /// A flag that becomes true with the first TERM or INT.

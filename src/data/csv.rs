@@ -5,19 +5,13 @@ use super::column::{Cell, GrowingColumn};
 use super::text_file::{failed, open};
 use super::{Frame, Result, instant};
 use crate::domain::dataset::ColumnKind;
-use arrow_array::RecordBatch;
-use arrow_array::cast::AsArray;
-use arrow_schema::{DataType, Field, Schema};
+use ::csv::{ReaderBuilder, StringRecord};
 use std::path::Path;
-use std::sync::Arc;
 
 /// Fields that say that there is no value, in a column of any type.
 const NULLS: [&str; 9] = [
     "", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "none",
 ];
-
-/// Rows parsed at a time.
-const BATCH: usize = 8_192;
 
 /// The rows of `path` with the columns called `names` in its header; `wanted`: only these.
 pub(super) fn read(
@@ -46,14 +40,10 @@ pub(super) fn read(
     };
     let mut guesses = vec![Guess::default(); taken.len()];
     let mut rows = 0;
-    scan(path, delimiter, gzip, names, |batch| {
-        rows += batch.num_rows();
+    scan(path, delimiter, gzip, |record| {
+        rows += 1;
         for (guess, column) in guesses.iter_mut().zip(&taken) {
-            batch
-                .column(*column)
-                .as_string::<i32>()
-                .iter()
-                .for_each(|text| guess.look(value(text)));
+            guess.look(value(record.get(*column)));
         }
         Ok(())
     })?;
@@ -66,20 +56,17 @@ pub(super) fn read(
         })
         .collect();
     let mut read = 0;
-    scan(path, delimiter, gzip, names, |batch| {
-        read += batch.num_rows();
+    scan(path, delimiter, gzip, |record| {
+        read += 1;
         for (at, grown) in taken.iter().zip(&mut columns) {
-            let kind = grown.kind();
-            for text in batch.column(*at).as_string::<i32>() {
-                let cell = match (value(text), kind) {
-                    (None, _) => Some(Cell::Null),
-                    (Some(text), Some(kind)) => cell(text, kind),
-                    (Some(_), None) => None,
-                };
-                let pushed = cell.and_then(|cell| grown.push(cell).ok());
-                if pushed.is_none() {
-                    return Err(failed(path, "the file changed while it was read"));
-                }
+            let cell = match (value(record.get(*at)), grown.kind()) {
+                (None, _) => Some(Cell::Null),
+                (Some(text), Some(kind)) => cell(text, kind),
+                (Some(_), None) => None,
+            };
+            let pushed = cell.and_then(|cell| grown.push(cell).ok());
+            if pushed.is_none() {
+                return Err(failed(path, "the file changed while it was read"));
             }
         }
         Ok(())
@@ -97,28 +84,36 @@ pub(super) fn read(
     Frame::from_columns_of(named, rows)
 }
 
-/// All fields as text, batch by batch.
+/// All fields as text, record by record after the header; a record with fewer or more fields is an error.
 fn scan(
     path: &Path,
     delimiter: u8,
     gzip: bool,
-    names: &[String],
-    mut each: impl FnMut(&RecordBatch) -> Result<()>,
+    mut each: impl FnMut(&StringRecord) -> Result<()>,
 ) -> Result<()> {
-    let fields: Vec<Field> = names
-        .iter()
-        .map(|name| Field::new(name, DataType::Utf8, true))
-        .collect();
-    let reader = arrow_csv::ReaderBuilder::new(Arc::new(Schema::new(fields)))
-        .with_header(true)
-        .with_delimiter(delimiter)
-        .with_batch_size(BATCH)
-        .build(open(path, gzip)?)
-        .map_err(|error| failed(path, error))?;
-    for batch in reader {
-        each(&batch.map_err(|error| failed(path, error))?)?;
+    let mut reader = ReaderBuilder::new()
+        .delimiter(delimiter)
+        .from_reader(open(path, gzip)?);
+    let mut record = StringRecord::new();
+    while reader
+        .read_record(&mut record)
+        .map_err(|error| failed(path, plain(&error)))?
+    {
+        each(&record)?;
     }
     Ok(())
+}
+
+/// What is wrong, with the line.
+fn plain(error: &::csv::Error) -> String {
+    let line = error.position().map_or(0, ::csv::Position::line);
+    match error.kind() {
+        ::csv::ErrorKind::UnequalLengths {
+            expected_len, len, ..
+        } => format!("line {line} has {len} fields where the header has {expected_len}"),
+        ::csv::ErrorKind::Utf8 { .. } => format!("line {line} is not UTF-8"),
+        _ => error.to_string(),
+    }
 }
 
 fn value(text: Option<&str>) -> Option<&str> {

@@ -5,6 +5,7 @@
 pub mod asof;
 pub mod checks;
 mod column;
+pub(crate) mod convert;
 mod csv;
 mod features;
 pub mod frame;

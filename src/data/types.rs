@@ -1,6 +1,6 @@
 //! The five column types: what any Arrow type becomes, and how columns of one name go under each other.
 
-use super::{Error, Result, instant};
+use super::{Error, Result, convert, instant};
 use crate::domain::dataset::ColumnKind;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -11,7 +11,6 @@ use arrow_array::types::{
 use arrow_array::{
     Array, ArrayRef, ArrowPrimitiveType, Float64Array, Int64Array, TimestampMicrosecondArray,
 };
-use arrow_cast::CastOptions;
 use arrow_schema::{DataType, TimeUnit};
 use std::sync::Arc;
 
@@ -83,7 +82,9 @@ fn widen(
                 .clone()
                 .with_timezone_opt(zone.clone()),
         )),
-        _ => arrow_cast::cast(part, target),
+        _ => {
+            convert::to(part, target).map_err(|error| arrow_schema::ArrowError::CastError(error.0))
+        }
     }
 }
 
@@ -93,14 +94,6 @@ pub(super) fn utc_time() -> DataType {
 
 /// Any supported Arrow column as one of our five types. A zone other than UTC is dropped: the values are instants.
 pub(super) fn normalise(column: &ArrayRef) -> Result<ArrayRef> {
-    let checked = CastOptions {
-        safe: false,
-        ..CastOptions::default()
-    };
-    let to = |target: &DataType| {
-        arrow_cast::cast_with_options(column, target, &checked)
-            .map_err(|error| Error::new(error.to_string()))
-    };
     Ok(match column.data_type() {
         DataType::Int64 | DataType::Float64 | DataType::Utf8 | DataType::Boolean => {
             Arc::clone(column)
@@ -163,15 +156,15 @@ pub(super) fn normalise(column: &ArrayRef) -> Result<ArrayRef> {
         | DataType::UInt8
         | DataType::UInt16
         | DataType::UInt32
-        | DataType::UInt64 => to(&DataType::Int64)?,
+        | DataType::UInt64 => Arc::new(convert::integers(column)?),
         DataType::Float16
         | DataType::Float32
         | DataType::Decimal32(_, _)
         | DataType::Decimal64(_, _)
         | DataType::Decimal128(_, _)
-        | DataType::Decimal256(_, _) => to(&DataType::Float64)?,
-        DataType::LargeUtf8 | DataType::Utf8View => to(&DataType::Utf8)?,
-        DataType::Dictionary(_, values) => normalise(&to(values)?)?,
+        | DataType::Decimal256(_, _) => Arc::new(convert::numbers(column)?),
+        DataType::LargeUtf8 | DataType::Utf8View => Arc::new(convert::strings(column)?),
+        DataType::Dictionary(_, _) => normalise(&convert::written_out(column)?)?,
         DataType::Null => Arc::new(Float64Array::new_null(column.len())),
         other => {
             return Err(Error::new(format!(

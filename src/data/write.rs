@@ -2,12 +2,13 @@
 
 use super::frame::texts;
 use super::{Error, Frame, Result};
-use arrow_array::{ArrayRef, RecordBatch, StringArray};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, BooleanArray, Float64Array, Int64Array, StringArray};
+use arrow_schema::DataType;
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 /// Writes `frame` under a temporary name in the same folder, fsyncs, renames.
 /// Times in CSV and JSON lines are ISO 8601, with `Z` when they are instants.
@@ -69,40 +70,105 @@ fn parquet(frame: &Frame, file: &File) -> Outcome {
 }
 
 fn csv(frame: &Frame, file: &File) -> Outcome {
-    let mut out = BufWriter::new(file);
-    arrow_csv::WriterBuilder::new()
-        .with_header(true)
-        .build(&mut out)
-        .write(&times_as_text(frame)?)?;
+    let mut out = ::csv::Writer::from_writer(BufWriter::new(file));
+    out.write_record(frame.names())?;
+    let cells = Cells::of(frame)?;
+    let mut text = String::new();
+    for row in 0..frame.rows() {
+        for column in &cells {
+            text.clear();
+            column.text(row, &mut text)?;
+            out.write_field(&text)?;
+        }
+        out.write_record(None::<&[u8]>)?;
+    }
     out.flush()?;
     Ok(())
 }
 
 fn json_lines(frame: &Frame, file: &File) -> Outcome {
     let mut out = BufWriter::new(file);
-    let mut writer = arrow_json::writer::WriterBuilder::new()
-        .with_explicit_nulls(true)
-        .build::<_, arrow_json::writer::LineDelimited>(&mut out);
-    writer.write(&times_as_text(frame)?)?;
-    writer.finish()?;
-    drop(writer);
+    let names = frame
+        .names()
+        .iter()
+        .map(serde_json::to_string)
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    let cells = Cells::of(frame)?;
+    for row in 0..frame.rows() {
+        out.write_all(b"{")?;
+        for (at, (name, column)) in names.iter().zip(&cells).enumerate() {
+            let comma = if at == 0 { "" } else { "," };
+            write!(out, "{comma}{name}:")?;
+            column.json(row, &mut out)?;
+        }
+        out.write_all(b"}\n")?;
+    }
     out.flush()?;
     Ok(())
 }
 
-fn times_as_text(frame: &Frame) -> std::result::Result<RecordBatch, arrow_schema::ArrowError> {
-    let schema = frame.batch.schema();
-    let mut fields = Vec::new();
-    let mut columns: Vec<ArrayRef> = Vec::new();
-    for (field, column) in schema.fields().iter().zip(frame.batch.columns()) {
-        if matches!(column.data_type(), DataType::Timestamp(_, _)) {
-            fields.push(Field::new(field.name(), DataType::Utf8, true));
-            columns.push(Arc::new(StringArray::from(texts(column))));
-        } else {
-            fields.push(field.as_ref().clone());
-            columns.push(Arc::clone(column));
+/// A column as it is written.
+enum Cells<'a> {
+    Integers(&'a Int64Array),
+    Numbers(&'a Float64Array),
+    Booleans(&'a BooleanArray),
+    Texts(&'a StringArray),
+    Times(Vec<Option<String>>),
+}
+
+impl<'a> Cells<'a> {
+    fn of(frame: &'a Frame) -> std::result::Result<Vec<Self>, Error> {
+        let schema = frame.batch.schema_ref();
+        (frame.batch.columns().iter().zip(schema.fields()))
+            .map(|(column, field)| {
+                Ok(match column.data_type() {
+                    DataType::Int64 => Self::Integers(column.as_primitive()),
+                    DataType::Float64 => Self::Numbers(column.as_primitive()),
+                    DataType::Boolean => Self::Booleans(column.as_boolean()),
+                    DataType::Utf8 => Self::Texts(column.as_string()),
+                    DataType::Timestamp(_, _) => Self::Times(texts(column)),
+                    other => {
+                        return Err(Error::new(format!(
+                            "column `{}` has the type {other}",
+                            field.name()
+                        )));
+                    }
+                })
+            })
+            .collect()
+    }
+
+    /// Adds the cell to `out`; nothing where there is no value.
+    fn text(&self, row: usize, out: &mut String) -> std::fmt::Result {
+        match self {
+            Self::Integers(cells) if cells.is_valid(row) => write!(out, "{}", cells.value(row)),
+            // `{:?}` is the shortest text that reads back as the same number
+            Self::Numbers(cells) if cells.is_valid(row) => write!(out, "{:?}", cells.value(row)),
+            Self::Booleans(cells) if cells.is_valid(row) => write!(out, "{}", cells.value(row)),
+            Self::Texts(cells) if cells.is_valid(row) => out.write_str(cells.value(row)),
+            Self::Times(cells) => out.write_str(cells[row].as_deref().unwrap_or_default()),
+            _ => Ok(()),
         }
     }
-    let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(frame.rows()));
-    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+
+    /// Writes the cell as JSON; `null` where there is no value, or one that JSON lacks.
+    fn json(&self, row: usize, out: &mut impl Write) -> Outcome {
+        match self {
+            Self::Integers(cells) if cells.is_valid(row) => {
+                serde_json::to_writer(out, &cells.value(row))?;
+            }
+            Self::Numbers(cells) if cells.is_valid(row) => {
+                serde_json::to_writer(out, &cells.value(row))?;
+            }
+            Self::Booleans(cells) if cells.is_valid(row) => {
+                serde_json::to_writer(out, &cells.value(row))?;
+            }
+            Self::Texts(cells) if cells.is_valid(row) => {
+                serde_json::to_writer(out, cells.value(row))?;
+            }
+            Self::Times(cells) => serde_json::to_writer(out, &cells[row])?,
+            _ => out.write_all(b"null")?,
+        }
+        Ok(())
+    }
 }

@@ -1,7 +1,7 @@
 //! Hold an external command: it runs in the worker's process group, prints into the job's files, hears the
 //! worker's TERM, and its exit status decides. Its metrics come by the MLflow API, through its environment.
 
-use super::folder::LOCKED_VARIABLE;
+use crate::job_folder::LOCKED_VARIABLE;
 use super::{Job, JobCtx};
 use crate::domain::job::{CommandSpec, JobResult};
 use crate::domain::{Error, Result};

@@ -1,10 +1,10 @@
 //! What a job holds on to: progress, metrics and log lines for `events.jsonl`, the wish to be stopped,
 //! checkpoints. Everything said here is on disk before the call returns.
 
-use super::folder::{self, JobFolder};
 use crate::domain::job::WorkerEvent;
 use crate::domain::metric::Metric;
 use crate::domain::{Clock, Error, Result, SystemClock};
+use crate::job_folder::{self as folder, JobFolder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashSet;

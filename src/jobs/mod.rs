@@ -2,7 +2,6 @@
 //! store, no network. A new kind of job is a file with its [`Job`] and a line in `jobs!`.
 
 pub mod ctx;
-pub mod folder;
 mod rows;
 
 use crate::domain::Result;

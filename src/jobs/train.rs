@@ -2,7 +2,8 @@
 //! holdout. After each fit a checkpoint: a later attempt repeats none that is done.
 
 use super::rows::{self, Rows};
-use super::{Job, JobCtx, folder};
+use super::{Job, JobCtx};
+use crate::job_folder as folder;
 use crate::data::{Frame, profile, split};
 use crate::domain::job::{JobResult, TrainSpec};
 use crate::domain::metric::Number;
@@ -445,7 +446,7 @@ mod tests {
 
     use crate::data::source;
     use crate::domain::job::{DataSource, JobSpec, TableSpec, TrainerSpec, WorkerEvent};
-    use crate::jobs::folder::JobFolder;
+    use crate::job_folder::JobFolder;
     use std::sync::atomic::AtomicBool;
 
     /// 400 rows whose label follows `x`, with the instant of each.

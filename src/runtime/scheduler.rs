@@ -6,7 +6,7 @@ use super::effects;
 use super::executors::Executor;
 use crate::domain::job::{Job, JobSpec, Outcome, WorkerEvent};
 use crate::domain::{Error, ErrorKind, JobId, Result};
-use crate::jobs::folder::{self, JobFolder, Order};
+use crate::job_folder::{self as folder, JobFolder, Order};
 use crate::service::Services;
 use std::collections::BTreeMap;
 use std::fs::File;

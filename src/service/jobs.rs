@@ -10,8 +10,8 @@ use crate::domain::job::{
 use crate::domain::run::{Pair, RunStatus};
 use crate::domain::trigger::Cause;
 use crate::domain::{Error, Event, JobId, Result, RunId, Timestamp};
+use crate::store::Transaction;
 use crate::store::{jobs as rows, metrics, runs};
-use rusqlite::Transaction;
 use std::sync::Arc;
 
 /// Rows of the jobs pane.

@@ -13,10 +13,11 @@ use crate::domain::experiment::{Experiment, Lifecycle};
 use crate::domain::metric::Metric;
 use crate::domain::run::{DatasetInput, Pair, Run, RunStatus};
 use crate::domain::{Error, Event, ExperimentId, Result, RunId, Timestamp};
+use crate::store::Transaction;
+pub use crate::store::artifacts::Entry;
 use crate::store::search::{self, Dialect};
 use crate::store::table::{self, Scope};
 use crate::store::{experiments, metrics, runs};
-use rusqlite::Transaction;
 use std::sync::Arc;
 
 /// The tag that holds a run's name.

@@ -322,7 +322,10 @@ pub fn stack(batches: &[RecordBatch]) -> Result<Option<RecordBatch>> {
             .map(|batch| match batch.column_by_name(name) {
                 None => Ok(new_null_array(kind, batch.num_rows())),
                 Some(column) if column.data_type() == kind => Ok(Arc::clone(column)),
-                Some(column) => arrow_cast::cast(column, kind).map_err(failed),
+                Some(column) => match crate::data::convert::strings(column) {
+                    Ok(texts) => Ok(Arc::new(texts) as ArrayRef),
+                    Err(error) => Err(failed(arrow_schema::ArrowError::CastError(error.0))),
+                },
             })
             .collect::<Result<_>>()?;
         let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();

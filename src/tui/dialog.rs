@@ -428,7 +428,12 @@ impl Open {
             Dialog::Page { lines: said, .. } => {
                 width = 76;
                 for said in said {
-                    lines.extend(text::wrap(said, room.min(96)).into_iter().map(Line::from));
+                    // what fits stays as it is: it may be a line of a table
+                    if text::width(said) <= room.min(96) {
+                        lines.push(Line::from(said.clone()));
+                    } else {
+                        lines.extend(text::wrap(said, room.min(96)).into_iter().map(Line::from));
+                    }
                 }
             }
         }

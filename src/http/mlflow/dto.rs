@@ -5,7 +5,7 @@ use crate::domain::experiment::{Experiment, Lifecycle};
 use crate::domain::metric::Metric;
 use crate::domain::run::{DatasetInput, Pair, Run};
 use crate::domain::{Error, Result, RunId, Timestamp};
-use crate::store::artifacts::Entry;
+use crate::service::tracking::Entry;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// The tag of a dataset input that says what it was used for.

@@ -14,7 +14,7 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Query};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
@@ -34,6 +34,7 @@ pub fn router(services: Arc<Services>) -> Router {
             .merge(runs::router())
             .merge(metrics::router())
             .merge(artifacts::listing())
+            .route("/logged-models/search", post(no_logged_models))
             .layer(DefaultBodyLimit::max(BODY))
             .fallback(absent);
         router = router
@@ -68,6 +69,11 @@ async fn server_info() -> Response {
         "multipart_upload_supported": false,
         "presigned_download_supported": false,
     }))
+}
+
+/// Clients look here for models beside a run's artifacts: none are kept that way.
+async fn no_logged_models() -> Response {
+    encoded(&serde_json::json!({ "models": [] }))
 }
 
 /// An empty success.

@@ -4,8 +4,8 @@
 
 use super::Executor;
 use crate::domain::{Error, Result};
-use crate::jobs::folder::{FOLDER_VARIABLE, JobFolder, LOCKED_VARIABLE};
-use crate::worker::process_start;
+use crate::job_folder::process_start;
+use crate::job_folder::{FOLDER_VARIABLE, JobFolder, LOCKED_VARIABLE};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};

@@ -6,7 +6,7 @@ pub mod local;
 pub use local::Local;
 
 use crate::domain::Result;
-use crate::jobs::folder::JobFolder;
+use crate::job_folder::JobFolder;
 
 /// Starts workers and signals them.
 pub trait Executor: Send + Sync {

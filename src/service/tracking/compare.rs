@@ -30,6 +30,7 @@ impl Compared {
             name: &self.name,
             folds: &self.folds,
             value: self.run.metric(metric),
+            params: &self.run.params,
         }
     }
 }

@@ -4,6 +4,26 @@
 //! are compared fold by fold: the spread is the standard deviation (ddof 1) of the paired differences, and
 //! two runs whose mean difference is smaller than one spread are called equal, aloud.
 
+use crate::domain::run::Pair;
+
+/// Parameters that say which rows a run learned from and was judged on, as training jobs log them.
+const ROWS: [&str; 5] = ["train_from", "train_to", "rows", "holdout_rows", "seed"];
+
+/// Whether two runs say that they were judged on different rows: then their metrics are not comparable, nor their folds.
+pub fn other_rows(mine: &[Pair], theirs: &[Pair]) -> bool {
+    let value = |params: &[Pair], key: &str| {
+        params
+            .iter()
+            .find(|pair| pair.key == key)
+            .map(|pair| pair.value.clone())
+    };
+    ROWS.iter()
+        .any(|key| match (value(mine, key), value(theirs, key)) {
+            (Some(mine), Some(theirs)) => mine != theirs,
+            _ => false,
+        })
+}
+
 /// Points of `fold/<metric>`: fold and value.
 pub type Folds = [(i64, f64)];
 
@@ -78,10 +98,22 @@ pub struct Side<'a> {
     pub folds: &'a Folds,
     /// Its latest value of the metric.
     pub value: Option<f64>,
+    /// Its parameters.
+    pub params: &'a [Pair],
 }
 
 /// How `one` stands against `other`, as a sentence.
 pub fn sentence(one: &Side<'_>, other: &Side<'_>, metric: &str, greater_is_better: bool) -> String {
+    if other_rows(one.params, other.params) {
+        let value = |side: &Side<'_>| side.value.map_or_else(|| "none".to_owned(), short);
+        return format!(
+            "{} and {} were judged on different rows ({metric} {} and {}): only the gate has compared them on the same",
+            one.name,
+            other.name,
+            value(one),
+            value(other)
+        );
+    }
     if let Some(paired) = paired(one.folds, other.folds, greater_is_better) {
         if paired.is_equal() {
             return format!(
@@ -149,6 +181,7 @@ mod tests {
     fn check(one: &[f64], other: &[f64], greater: bool, expected: &str) {
         let (one, other) = (folds(one), folds(other));
         let side = |name, folds| Side {
+            params: &[],
             name,
             folds,
             value: None,
@@ -195,6 +228,7 @@ mod tests {
     fn without_folds_nothing_is_said_about_noise() {
         check(&[0.8], &[f64::NAN], true, "neither A nor champion has auc");
         let side = |name, value| Side {
+            params: &[],
             name,
             folds: &[],
             value,
@@ -206,6 +240,33 @@ mod tests {
         assert_eq!(
             sentence(&side("A", None), &side("B", Some(0.25)), "rmse", false),
             "A has no rmse"
+        );
+    }
+
+    #[test]
+    fn runs_judged_on_different_rows_get_no_verdict() {
+        let params = |rows: &str| {
+            vec![Pair {
+                key: "holdout_rows".to_owned(),
+                value: rows.to_owned(),
+            }]
+        };
+        let (mine, theirs) = (params("10"), params("20"));
+        let folds = [(0, 0.9), (1, 0.9)];
+        let side = |name, params| Side {
+            name,
+            folds: &folds,
+            value: Some(0.9),
+            params,
+        };
+        let said = sentence(&side("A", &mine), &side("B", &theirs), "auc", true);
+        assert!(
+            said.starts_with("A and B were judged on different rows"),
+            "{said}"
+        );
+        assert!(
+            !other_rows(&mine, &[]),
+            "a run that does not say is not held to differ"
         );
     }
 }

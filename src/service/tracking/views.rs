@@ -7,10 +7,10 @@ use crate::domain::metric::{Bucket, Number, Series};
 use crate::domain::model::greater_is_better;
 use crate::domain::run::{Run, RunDetail, RunQuery, RunRow, RunTable};
 use crate::domain::{ExperimentId, ModelName, Result, RunId, Timestamp, Version};
+use crate::store::Connection;
 use crate::store::search::{self, Dialect, Filter};
 use crate::store::table::{self, Scope};
 use crate::store::{artifacts, experiments, metrics, runs};
-use rusqlite::Connection;
 use std::collections::BTreeMap;
 
 /// Rows of one page at most.
@@ -274,16 +274,22 @@ fn add(bucket: &mut Bucket, step: i64, time: Timestamp, value: f64) {
 fn row(view: &Connection, number: i64, run: Run, standpoint: &Standpoint) -> Result<RunRow> {
     let job = table::job_of(view, &run.id)?;
     let version = table::version_from(view, &run.id)?;
+    let params = runs::params_of(view, number)?;
     let paired = match &standpoint.champion {
-        Some(leader) if leader.number != number && !leader.folds.is_empty() => verdict::paired(
-            &folds(view, number, standpoint.metric.as_deref())?,
-            &leader.folds,
-            standpoint.greater,
-        ),
+        Some(leader)
+            if leader.number != number
+                && !leader.folds.is_empty()
+                && !verdict::other_rows(&params, &leader.run.params) =>
+        {
+            verdict::paired(
+                &folds(view, number, standpoint.metric.as_deref())?,
+                &leader.folds,
+                standpoint.greater,
+            )
+        }
         _ => None,
     };
     let latest = metrics::latest(view, number)?;
-    let params = runs::params_of(view, number)?;
     Ok(RunRow {
         id: run.id,
         name: run.name,
@@ -355,11 +361,13 @@ fn stand(run: &Run, value: Option<f64>, own: &[(i64, f64)], standpoint: &Standpo
                 name: &run.name,
                 folds: own,
                 value,
+                params: &run.params,
             },
             &Side {
                 name: "champion",
                 folds: &leader.folds,
                 value: leader.run.metric(metric),
+                params: &leader.run.params,
             },
             metric,
             standpoint.greater,

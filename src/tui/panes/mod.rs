@@ -28,6 +28,8 @@
 
 pub mod drift;
 pub mod features;
+#[cfg(test)]
+mod fixture;
 pub mod jobs;
 pub mod live;
 mod parts;

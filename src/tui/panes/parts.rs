@@ -26,6 +26,11 @@ impl Cursor {
         self.top = table::scrolled(self.line, self.top, height, count);
     }
 
+    /// The first row shown in a table that is `height` high, heading included: the cursor is seen whatever the height.
+    pub fn first(&self, height: u16, count: usize) -> usize {
+        table::scrolled(self.line, self.top, height, count)
+    }
+
     /// By a key that moves; false: it is none.
     pub fn act(&mut self, action: Action, height: u16, count: usize) -> bool {
         let Some(step) = step(action, height) else {
@@ -158,15 +163,21 @@ pub fn middle(name: &str, columns: usize) -> String {
     out
 }
 
-/// A drift test's name in at most nine columns.
+/// A drift test's name in at most four columns, where it is a known one.
 pub fn test(method: &str) -> &str {
     match method {
         "jensen_shannon" => "js",
-        "wasserstein" => "wasser.",
+        "wasserstein" => "wass",
         "chi_square" | "chi_square_contingency" => "chi2",
+        "null_share" => "null",
+        psi if psi.starts_with("psi") => "psi",
         "kolmogorov_smirnov" => "ks",
         "total_variation" => "tv",
-        "hellinger" => "hell.",
+        "hellinger" => "hell",
+        "z_proportions" | "mean_z" => "z",
+        "l_infinity" => "linf",
+        "new_category_share" => "new",
+        "infinities" => "inf",
         other => other,
     }
 }

@@ -1,16 +1,16 @@
 //! Pane 3: what feeds my model, and is it fresh? A table of features, and what each means, holds and feeds.
 
+mod acts;
+mod detail;
 mod draw;
 #[cfg(test)]
 mod tests;
 
 use super::parts::{self, Cursor};
 use super::{Answer, Context, Input, Pane, Pointer, Target};
-use crate::api::protocol::{Command, Snapshot, Topic};
+use crate::api::protocol::{Snapshot, Topic};
 use crate::domain::feature::{FeatureDetail, FeatureRow, FeaturesPage, Freshness};
-use crate::tui::dialog::Dialog;
-use crate::tui::effect::{Effect, Then};
-use crate::tui::export;
+use crate::tui::effect::Effect;
 use crate::tui::keymap::{Action, Binding, foot, key};
 use crate::tui::widgets::table::Hit;
 use ratatui::buffer::Buffer;
@@ -128,7 +128,7 @@ impl Pane for Features {
                     (0, Some(row)) => vec![row.view.clone()],
                     _ => Vec::new(),
                 };
-                return vec![materialize(views)];
+                return vec![acts::materialize(views)];
             }
             Input::Show(Target::Feature(view, feature)) => {
                 self.selected = Some((view.clone(), feature.clone()));
@@ -178,29 +178,6 @@ impl Pane for Features {
             self.selected = Some((view.to_owned(), feature.to_owned()));
         }
     }
-}
-
-fn materialize(views: Vec<String>) -> Effect {
-    let what = if views.is_empty() {
-        "all views".to_owned()
-    } else {
-        format!("view {}", views.join(", "))
-    };
-    let lines = vec![
-        format!("Reads the source of {what} and computes each feature as of now,"),
-        "with the code that also makes training rows.".to_owned(),
-        "Then the online store answers with the new values; older ones are replaced.".to_owned(),
-        "It runs as a job: pane 6 shows it, x there stops it.".to_owned(),
-    ];
-    Effect::Dialog(Dialog::Confirm {
-        tag: "materialized",
-        title: format!("Materialize {what}?"),
-        lines,
-        verb: "Materialize".to_owned(),
-        command: Some(Box::new(Command::Materialize { views, as_of: None })),
-        // no alias moves: the reply says which job was queued
-        then: Then::Registered,
-    })
 }
 
 impl Features {
@@ -320,7 +297,7 @@ impl Features {
                 return Vec::new();
             }
         } else if let Some(step) = parts::step(action, height) {
-            let most = draw::length(self, context);
+            let most = detail::length(self, context);
             self.scroll = self.scroll.min(most).saturating_add_signed(step).min(most);
             return Vec::new();
         }
@@ -371,72 +348,6 @@ impl Features {
             _ => {}
         }
         Vec::new()
-    }
-
-    fn ask_materialize(&self) -> Vec<Effect> {
-        let (Some(row), Some(page)) = (self.current(), &self.page) else {
-            return Vec::new();
-        };
-        if page.views < 2 {
-            return vec![materialize(vec![row.view.clone()])];
-        }
-        vec![Effect::Dialog(Dialog::Choice {
-            tag: "materialize",
-            title: "Materialize which views?".to_owned(),
-            items: vec![
-                (row.view.clone(), format!("the view of {}", row.feature)),
-                ("all".to_owned(), format!("{} views", page.views)),
-            ],
-            cursor: 0,
-        })]
-    }
-
-    fn copy(&self) -> Vec<Effect> {
-        match self.detail() {
-            Some(detail) => vec![Effect::Copy {
-                what: "join command".to_owned(),
-                text: detail.join_command.clone(),
-            }],
-            None => vec![Effect::say("the feature's detail is on its way")],
-        }
-    }
-
-    fn export(&self) -> Vec<Effect> {
-        let head = [
-            "view",
-            "feature",
-            "state",
-            "age_s",
-            "null_share",
-            "used_by",
-            "drifting",
-        ];
-        let mut lines: Vec<Vec<String>> = vec![head.map(str::to_owned).to_vec()];
-        for row in self.rows() {
-            let users: Vec<String> = row
-                .used_by
-                .iter()
-                .map(|(model, version)| format!("{model}/{}", version.0))
-                .collect();
-            lines.push(vec![
-                row.view.clone(),
-                row.feature.clone(),
-                format!("{:?}", row.freshness).to_lowercase(),
-                row.age_ms
-                    .map_or_else(String::new, |age| (age / 1000).to_string()),
-                row.null_share
-                    .map_or_else(String::new, |share| share.to_string()),
-                users.join(" "),
-                row.drifting.to_string(),
-            ]);
-        }
-        let mut effects = vec![export::csv("features", &lines)];
-        effects.extend(
-            self.detail()
-                .and_then(draw::histogram)
-                .and_then(|spec| export::svg(&format!("feature-{}", spec.title), &spec)),
-        );
-        effects
     }
 
     fn point(&mut self, pointer: Pointer, context: &Context) -> Vec<Effect> {

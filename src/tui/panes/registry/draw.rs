@@ -3,7 +3,7 @@
 use super::{PARTS, Part, Registry, TABS, facts, is_champion};
 use crate::tui::layout::{self, Room};
 use crate::tui::panes::{Context, parts};
-use crate::tui::widgets::table::{Column, Hit, Row, Table};
+use crate::tui::widgets::table::{Column, Hit, Row, Table, widths};
 use crate::tui::{frame, text};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -94,12 +94,8 @@ pub fn status(pane: &Registry, context: &Context) -> Vec<String> {
     if let Some(model) = &pane.model {
         said.push(model.to_string());
     }
-    if let Some(page) = pane.shown() {
-        said.push(text::counted(
-            page.versions.len() as u64,
-            "version",
-            "versions",
-        ));
+    if let (Some(row), Some(verdict)) = (pane.current(), pane.verdict()) {
+        said.push(format!("{}: {}", row.version.version, verdict.sentence()));
     }
     match pane.champion() {
         Some(champion) => said.push(format!(
@@ -119,8 +115,12 @@ pub fn status(pane: &Registry, context: &Context) -> Vec<String> {
         None if pane.shown().is_some() => said.push("no champion".to_owned()),
         None => {}
     }
-    if let (Some(row), Some(verdict)) = (pane.current(), pane.verdict()) {
-        said.push(format!("{}: {}", row.version.version, verdict.sentence()));
+    if let Some(page) = pane.shown() {
+        said.push(text::counted(
+            page.versions.len() as u64,
+            "version",
+            "versions",
+        ));
     }
     if pane.filter.is_empty() {
         said.push(text::counted(models.len() as u64, "model", "models"));
@@ -177,7 +177,12 @@ fn list_heads() -> Vec<Column> {
     ]
 }
 
-fn with_models<T>(pane: &Registry, context: &Context, with: impl FnOnce(&Table) -> T) -> T {
+fn with_models<T>(
+    pane: &Registry,
+    area: Rect,
+    context: &Context,
+    with: impl FnOnce(&Table) -> T,
+) -> T {
     let theme = context.theme;
     let listed = pane.listed();
     let row = |line: usize| {
@@ -211,7 +216,7 @@ fn with_models<T>(pane: &Registry, context: &Context, with: impl FnOnce(&Table) 
         columns: &list_heads(),
         count: listed.len(),
         row: &row,
-        offset: pane.list.top,
+        offset: pane.list.first(area.height, listed.len()),
         selected: Some(pane.list.line),
         focused: pane.part == Part::Models,
         sort: None,
@@ -236,7 +241,9 @@ fn models(pane: &Registry, area: Rect, buffer: &mut Buffer, context: &Context) {
         return;
     }
     let look = context.theme.look();
-    with_models(pane, context, |table| table.render(inside, buffer, &look));
+    with_models(pane, inside, context, |table| {
+        table.render(inside, buffer, &look)
+    });
 }
 
 /// Names of the metrics that the table has room for.
@@ -271,13 +278,18 @@ fn heads(metrics: &[String]) -> Vec<Column> {
 
 fn with_versions<T>(
     pane: &Registry,
-    width: u16,
+    area: Rect,
     context: &Context,
     with: impl FnOnce(&Table) -> T,
 ) -> Option<T> {
     let theme = context.theme;
     let page = pane.shown()?;
-    let metrics = shown_metrics(pane, width);
+    let metrics = shown_metrics(pane, area.width);
+    let heads = heads(&metrics);
+    let places = widths(&heads, area.width);
+    let run = places
+        .get(2 + metrics.len())
+        .map_or(12, |(_, width)| usize::from(*width));
     let row = |line: usize| {
         let Some(row) = page.versions.get(line) else {
             return Row::default();
@@ -312,7 +324,7 @@ fn with_versions<T>(
             )
         }));
         cells.extend([
-            (row.run_name.clone(), theme.text),
+            (parts::middle(&row.run_name, run), theme.text),
             (text::age(context.now.since(version.created)), theme.text),
             (version.user.clone(), theme.text),
             gate,
@@ -320,10 +332,10 @@ fn with_versions<T>(
         Row { cells }
     };
     Some(with(&Table {
-        columns: &heads(&metrics),
+        columns: &heads,
         count: page.versions.len(),
         row: &row,
-        offset: pane.versions.top,
+        offset: pane.versions.first(area.height, page.versions.len()),
         selected: Some(pane.versions.line),
         focused: pane.part == Part::Versions,
         sort: None,
@@ -347,7 +359,7 @@ fn versions(pane: &Registry, area: Rect, buffer: &mut Buffer, context: &Context)
     let title = title(pane, Part::Versions, name, context);
     let inside = frame::part(buffer, area, title, focused, context.theme);
     let look = context.theme.look();
-    let drawn = with_versions(pane, inside.width, context, |table| {
+    let drawn = with_versions(pane, inside, context, |table| {
         table.render(inside, buffer, &look);
     });
     if drawn.is_none() {
@@ -361,13 +373,10 @@ pub fn hit(pane: &Registry, context: &Context, at: Position) -> Option<Hit> {
     let places = places(pane, context.area);
     if places.models.contains(at) {
         let inside = parts::inside(places.models);
-        return with_models(pane, context, |table| table.hit(inside, at.x, at.y));
+        return with_models(pane, inside, context, |table| table.hit(inside, at.x, at.y));
     }
     let inside = parts::inside(places.versions);
-    with_versions(pane, inside.width, context, |table| {
-        table.hit(inside, at.x, at.y)
-    })
-    .flatten()
+    with_versions(pane, inside, context, |table| table.hit(inside, at.x, at.y)).flatten()
 }
 
 fn lines(pane: &Registry, part: Part, inside: Rect, context: &Context) -> Vec<Line<'static>> {

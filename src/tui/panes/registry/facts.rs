@@ -169,8 +169,9 @@ pub fn against(pane: &Registry, width: usize, context: &Context) -> Vec<Line<'st
         .max()
         .unwrap_or(0)
         .min(width * 2 / 5);
-    // name, version, bar, value, difference
-    let room = width.saturating_sub(head + 5 + 9 + 10).max(4);
+    // name (below it the difference), version, bar, value
+    let head = head.max(8);
+    let room = width.saturating_sub(head + 5 + 8).max(4);
     let mut lines = Vec::new();
     let mut alike = 0;
     for key in &keys {
@@ -187,49 +188,32 @@ pub fn against(pane: &Registry, width: usize, context: &Context) -> Vec<Line<'st
             .filter(|value| value.is_finite())
             .map(f64::abs)
             .fold(0.0, f64::max);
-        let mut line =
-            |head_word: &str, version: String, value: Option<f64>, style: Style, more: String| {
-                let shown = value.map_or_else(|| "—".to_owned(), text::number);
-                let share = match value {
-                    Some(value) if value.is_finite() && most > 0.0 => value.abs() / most,
-                    _ => 0.0,
-                };
-                lines.push(Line::from(vec![
-                    Span::styled(
-                        text::left(&parts::middle(head_word, head), head),
-                        theme.text,
-                    ),
-                    Span::raw(" "),
-                    Span::styled(text::right(&version, 3), style),
-                    Span::raw(" "),
-                    Span::styled(text::left(&bar(share, room), room), style),
-                    Span::styled(text::right(&shown, 9), theme.text),
-                    Span::raw(if more.is_empty() {
-                        String::new()
-                    } else {
-                        format!(" {}", text::left(&more, 9))
-                    }),
-                ]));
+        let mut line = |said: String, version: String, value: Option<f64>, style: Style| {
+            let shown = value.map_or_else(|| "—".to_owned(), text::number);
+            let share = match value {
+                Some(value) if value.is_finite() && most > 0.0 => value.abs() / most,
+                _ => 0.0,
             };
-        let difference = match (mine, theirs) {
-            (Some(mine), Some(theirs)) => text::difference(mine - theirs),
-            _ => String::new(),
+            lines.push(Line::from(vec![
+                Span::styled(said, theme.text),
+                Span::raw(" "),
+                Span::styled(text::right(&version, 3), style),
+                Span::raw(" "),
+                Span::styled(text::left(&bar(share, room), room), style),
+                Span::styled(text::right(&shown, 8), theme.text),
+            ]));
         };
-        line(
-            key,
-            row.version.version.to_string(),
-            mine,
-            theme.marks[0],
-            difference,
-        );
+        let name = text::left(&parts::middle(key, head), head);
+        let version = row.version.version.to_string();
+        line(name, version, mine, theme.marks[0]);
         if let Some(champion) = champion {
-            line(
-                "",
-                champion.version.version.to_string(),
-                theirs,
-                theme.champion,
-                "◆".to_owned(),
-            );
+            let difference = match (mine, theirs) {
+                (Some(mine), Some(theirs)) => text::difference(mine - theirs),
+                _ => String::new(),
+            };
+            let version = champion.version.version.to_string();
+            let difference = text::right(&difference, head);
+            line(difference, version, theirs, theme.champion);
         }
     }
     if alike > 0 {
@@ -330,7 +314,8 @@ pub fn moved(moved: &AliasMove, why: bool, context: &Context) -> String {
         _ if moved.to.is_none() => format!("took {} from {from}", moved.alias),
         _ => format!("set {} to {to}", moved.alias),
     };
-    let reason = if why && !moved.reason.is_empty() {
+    let said = format!("asked for by {}", moved.by);
+    let reason = if why && !moved.reason.is_empty() && moved.reason != said {
         format!(": {}", moved.reason)
     } else {
         String::new()

@@ -1,1 +1,145 @@
-//! The pane: what it shows at each size, what keys do.
+//! The registry pane: what it shows at each size, what keys do.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use crate::api::protocol::{Command, Snapshot, Topic};
+use crate::domain::{ModelName, Version};
+use crate::tui::effect::{Effect, Then};
+use crate::tui::fixture::{picture, press, wait};
+use crate::tui::panes::fixture::{give, open, pictures, settle};
+use crate::tui::theme::Markers;
+
+#[test]
+fn at_every_size() {
+    insta::assert_snapshot!(pictures("2", ""));
+}
+
+#[test]
+fn compared_with_the_champion() {
+    insta::assert_snapshot!(pictures("2", "c"));
+}
+
+#[test]
+fn lineage() {
+    let mut app = open("2", 80, 24, "dark", Markers::Auto);
+    press(&mut app, "Enter");
+    let shown = picture(&app);
+    assert!(shown.contains("Lineage of v13"), "{shown}");
+    assert!(shown.contains("flights sha256 9c1e03ab77d1…"), "{shown}");
+    let effects = press(&mut app, "Enter");
+    assert!(
+        picture(&app).contains("Runs")
+            && effects
+                .iter()
+                .all(|effect| !matches!(effect, Effect::Send { .. })),
+        "{effects:?}"
+    );
+}
+
+#[test]
+fn promoting_asks_for_the_page_first() {
+    let mut app = open("2", 80, 24, "dark", Markers::Auto);
+    let effects = press(&mut app, "p");
+    assert!(
+        matches!(
+            &effects[..],
+            [Effect::Send { command: Command::PreviewPromotion { model, version: Version(13) }, then: Then::Page { back: false } }, ..]
+                if model.as_str() == "delay"
+        ),
+        "{effects:?}"
+    );
+    // the champion cannot take over from itself
+    assert!(
+        press(&mut app, "j p")
+            .iter()
+            .all(|effect| !matches!(effect, Effect::Send { .. }))
+    );
+    assert!(picture(&app).contains("v12 is the champion; r rolls back"));
+}
+
+#[test]
+fn rolling_back_goes_to_a_former_champion_under_the_cursor() {
+    let mut app = open("2", 80, 24, "dark", Markers::Auto);
+    let to = |effects: Vec<Effect>| match effects.into_iter().next() {
+        Some(Effect::Send {
+            command: Command::PreviewRollback { to, .. },
+            ..
+        }) => to,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(to(press(&mut app, "r")), None);
+    let effects = press(&mut app, "j j r");
+    assert_eq!(
+        to(effects
+            .into_iter()
+            .filter(|effect| matches!(effect, Effect::Send { .. }))
+            .collect()),
+        Some(Version(11))
+    );
+}
+
+#[test]
+fn an_alias_is_set_and_can_be_taken_back() {
+    let mut app = open("2", 80, 24, "dark", Markers::Auto);
+    press(&mut app, "m");
+    wait(&mut app, 400);
+    let effects = press(&mut app, "b l u e Enter");
+    assert!(
+        matches!(
+            &effects[..],
+            [Effect::Send { command: Command::SetAlias { alias, version: Some(Version(13)), .. }, then: Then::Undo { undo, .. } }, ..]
+                if alias == "blue" && matches!(&**undo, Command::SetAlias { version: None, .. })
+        ),
+        "{effects:?}"
+    );
+    press(&mut app, "m");
+    wait(&mut app, 400);
+    let effects = press(&mut app, "c h a m p i o n Enter");
+    assert!(
+        effects
+            .iter()
+            .all(|effect| !matches!(effect, Effect::Send { .. })),
+        "{effects:?}"
+    );
+}
+
+#[test]
+fn a_failed_check_leads_to_its_pane() {
+    let mut app = open("2", 80, 24, "dark", Markers::Auto);
+    press(&mut app, "Tab j j j Enter");
+    settle(&mut app);
+    assert!(
+        picture(&app).contains("Drift: 2013-11 against training of v12"),
+        "{}",
+        picture(&app)
+    );
+}
+
+#[test]
+fn the_cursor_stays_on_its_version_when_another_comes() {
+    let mut app = open("2", 80, 24, "dark", Markers::Auto);
+    press(&mut app, "j");
+    let name = ModelName::from("delay");
+    let mut page = crate::tui::panes::fixture::model(&name);
+    let mut newer = page.versions[0].clone();
+    newer.version.version = Version(14);
+    page.versions.insert(0, newer);
+    page.lineage.insert(0, Vec::new());
+    give(
+        &mut app,
+        Topic::Model { model: name },
+        Snapshot::Model(Box::new(page)),
+    );
+    assert!(picture(&app).contains("▌v12"), "{}", picture(&app));
+}
+
+#[test]
+fn without_models_it_says_what_makes_one() {
+    let mut app = open("2", 80, 24, "dark", Markers::Auto);
+    give(&mut app, Topic::Models, Snapshot::Models(Vec::new()));
+    assert!(
+        picture(&app).contains("trainyard train PIPELINE"),
+        "{}",
+        picture(&app)
+    );
+}

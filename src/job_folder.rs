@@ -213,6 +213,16 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     }
 }
 
+/// When the process began, in clock ticks since the machine started.
+pub fn process_start(pid: u32) -> Result<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // the command's name is in parentheses and may hold anything; field 22 is the 20th after it
+    stat.rsplit_once(") ")
+        .and_then(|(_, fields)| fields.split(' ').nth(19))
+        .and_then(|ticks| ticks.parse().ok())
+        .ok_or_else(|| Error::internal(format!("`/proc/{pid}/stat` is not understood")))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

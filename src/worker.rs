@@ -46,6 +46,11 @@ fn attempt(path: &Path) -> Result<Outcome> {
             path.display()
         )));
     }
+    if std::env::var_os(LOCKED_VARIABLE).is_some() {
+        // Started by the daemon, whose session this leaves: when the parent of a stopped process in the same session
+        // dies, the kernel sends it HUP. Done here, for a leader of a process group could not.
+        let _ = rustix::process::setsid();
+    }
     // held until the process ends, however it ends
     let _lock = lock(&folder)?;
     let order: Order = folder::read_json(&folder.spec())?

@@ -18,7 +18,7 @@ use crate::ml;
 use crate::service::Services;
 use crate::service::jobs::NewJob;
 use crate::service::pipelines::PipelineRun;
-use crate::service::tracking::NewRun;
+use crate::service::tracking::{METRIC_TAG, NewRun};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -395,7 +395,7 @@ impl PipelineRunner {
                 trainer: plan.trainer.clone(),
                 seed: plan.seed,
                 holdout: plan.holdout,
-                metric: Some(plan.gate.metric.clone()),
+                metric: Some(plan.gate.metric.clone()).filter(|metric| !metric.is_empty()),
             });
             Ok((format!("train {name}"), spec))
         })?;
@@ -408,6 +408,18 @@ impl PipelineRunner {
                 .register(&tracked, &place.plan.model, &place.plan.by)?;
         info!(run = run.id, model = %version.model, version = %version.version, "version registered");
         place.version = Some(version.version);
+        if place.plan.gate.metric.is_empty() {
+            let directory = self
+                .services
+                .registry
+                .directory(&version.model, version.version)?;
+            let task = ml::model_file::load(&directory)?.signature.task;
+            place.plan.gate.metric = ml::metrics::primary(task).to_owned();
+            let tag = pair(METRIC_TAG, &place.plan.gate.metric);
+            self.services
+                .tracking
+                .log_batch(&tracked, Vec::new(), Vec::new(), vec![tag])?;
+        }
         Ok(Next::Go(Step::Evaluate))
     }
 

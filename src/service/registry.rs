@@ -448,6 +448,7 @@ impl Registry {
 
     /// Moves of a model's aliases, newest first.
     pub fn history(&self, model: &ModelName) -> Result<Vec<AliasMove>> {
+        self.model(model)?;
         self.core
             .store
             .read(|connection| rows::moves(connection, model, None, 10_000))
@@ -490,6 +491,7 @@ impl Registry {
             .iter()
             .find(|pipeline| pipeline.model == *model)
             .map(|pipeline| pipeline.gate.metric.clone())
+            .filter(|metric| !metric.is_empty())
     }
 
     /// The registry pane's page of a model.

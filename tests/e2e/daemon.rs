@@ -9,8 +9,12 @@ fn a_chosen_port_that_is_taken_is_a_clear_error() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let house = House::new(&format!("server = {{ listen = \"{address}\" }}\n"));
-    for arguments in [&["up"][..], &["up", "--foreground"], &["runs", "list"]] {
-        let said = house.refused(1, arguments);
+    for (code, arguments) in [
+        (1, &["up"][..]),
+        (1, &["up", "--foreground"]),
+        (3, &["runs", "list"]),
+    ] {
+        let said = house.refused(code, arguments);
         assert!(said.contains(&format!("`{address}` is taken")), "{said}");
         assert!(said.contains("server.listen"), "{said}");
     }

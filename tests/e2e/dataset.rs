@@ -169,3 +169,13 @@ fn a_version_that_its_gate_holds_is_registered_and_the_command_fails() {
     let said = house.refused(1, &["models", "promote", "diabetes", "1"]);
     assert!(said.contains("r2"), "{said}");
 }
+
+#[test]
+fn a_pipeline_without_a_gate_is_judged_by_the_metric_of_its_task() {
+    let house = House::with("penguins", "csv", "species", "");
+    let trained = house.json(&["train", "penguins", "--promote"]);
+    assert_eq!(trained["state"], "succeeded", "{trained:#}");
+    assert_eq!(house.json(&["models", "list"])[0]["champion"], 1);
+    let runs = house.json(&["runs", "list"]);
+    assert_eq!(runs["primary_metric"], "accuracy");
+}

@@ -1,5 +1,5 @@
-//! Workers as processes of this machine, each the leader of its own process group, so that the daemon's end
-//! is not theirs. The folder's lock is taken before the start and handed over as standard input: from the
+//! Workers as processes of this machine. Each makes itself the leader of its own session (`worker.rs`), so that the
+//! daemon's end and its terminal's are not theirs. The folder's lock is taken before the start and handed over as standard input: from the
 //! start to the end of the worker it is held, without a gap that a restarted daemon could misread.
 
 use super::Executor;
@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -79,7 +79,6 @@ impl Executor for Local {
             .stdin(Stdio::from(lock))
             .stdout(Stdio::from(output(&folder.stdout())?))
             .stderr(Stdio::from(output(&folder.stderr())?))
-            .process_group(0)
             .spawn()
             .map_err(|error| {
                 Error::from(error).context(format!("starting `{}`", self.program.display()))

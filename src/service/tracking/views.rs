@@ -73,8 +73,10 @@ impl Tracking {
                 .is_none_or(|name| pipeline.experiment == *name)
         });
         let metric = match pipeline {
-            Some(pipeline) => Some(pipeline.gate.metric.clone()),
-            None => table::newest_tag(view, number, METRIC_TAG)?,
+            Some(pipeline) if !pipeline.gate.metric.is_empty() => {
+                Some(pipeline.gate.metric.clone())
+            }
+            _ => table::newest_tag(view, number, METRIC_TAG)?,
         };
         let champions = table::champions(view, number)?;
         let chosen = pipeline

@@ -4,7 +4,9 @@ use crate::house::{House, number, signal, state, text, until};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use rustix::process::Signal;
 use std::io::{Read as _, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// A dashboard on a pseudo-terminal of 100 by 30.
@@ -13,6 +15,8 @@ struct Terminal {
     keys: Box<dyn Write + Send>,
     screen: Arc<Mutex<vt100::Parser>>,
     master: Option<Box<dyn MasterPty + Send>>,
+    reader: Option<JoinHandle<()>>,
+    closing: Arc<AtomicBool>,
 }
 
 impl Terminal {
@@ -35,11 +39,16 @@ impl Terminal {
         let screen = Arc::new(Mutex::new(vt100::Parser::new(30, 100, 0)));
         let mut output = pair.master.try_clone_reader().unwrap();
         let shown = Arc::clone(&screen);
-        std::thread::spawn(move || {
+        let closing = Arc::new(AtomicBool::new(false));
+        let closed = Arc::clone(&closing);
+        let reader = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             // an error is the end of the terminal
             while let Ok(count @ 1..) = output.read(&mut bytes) {
                 shown.lock().unwrap().process(&bytes[..count]);
+                if closed.load(Ordering::Relaxed) {
+                    return;
+                }
             }
         });
         Self {
@@ -47,12 +56,24 @@ impl Terminal {
             keys: pair.master.take_writer().unwrap(),
             screen,
             master: Some(pair.master),
+            reader: Some(reader),
+            closing,
         }
     }
 
     fn press(&mut self, key: &str) {
         self.keys.write_all(key.as_bytes()).unwrap();
         self.keys.flush().unwrap();
+    }
+
+    /// Closes the terminal under the dashboard. The kernel hangs up when nobody has the other side open any more: the
+    /// reader's turn ends with the next bytes, which a key makes the dashboard send.
+    fn close(&mut self) {
+        self.closing.store(true, Ordering::Relaxed);
+        self.press("?");
+        self.reader.take().unwrap().join().unwrap();
+        self.keys = Box::new(std::io::sink());
+        drop(self.master.take());
     }
 
     fn picture(&self) -> String {
@@ -144,8 +165,7 @@ fn a_terminal_that_is_closed_ends_the_dashboard_and_nothing_else() {
             let pid = i32::try_from(terminal.child.process_id().unwrap()).unwrap();
             signal(pid, Signal::HUP);
         } else {
-            terminal.keys = Box::new(std::io::sink());
-            drop(terminal.master.take());
+            terminal.close();
         }
         let (_, took) = terminal.end();
         // a second is the limit on a machine with time; tests share theirs
@@ -169,8 +189,7 @@ fn the_dashboard_starts_a_daemon_that_outlives_its_terminal() {
     let mut terminal = Terminal::open(&house);
     terminal.shows(&["1 Runs", "Three ways to begin"]);
     let daemon = house.daemon();
-    terminal.keys = Box::new(std::io::sink());
-    drop(terminal.master.take());
+    terminal.close();
     terminal.end();
     assert_eq!(house.daemon(), daemon);
     house.done(&["train", "diabetes", "--promote"]);

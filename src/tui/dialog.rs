@@ -244,7 +244,7 @@ impl Open {
             }
             (_, KeyCode::Left | KeyCode::Right) => self.focus = 5 - self.focus,
             (2, KeyCode::Enter) => return Outcome::Cancelled,
-            (3, KeyCode::Enter) => {
+            (3, KeyCode::Enter) | (2 | 3, KeyCode::Char('y')) => {
                 if let Dialog::Promotion { page, .. } = &self.dialog {
                     let wanted = page.then.version.to_string();
                     if self.first.text.trim() != wanted {

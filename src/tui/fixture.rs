@@ -29,7 +29,7 @@ const DAY: i64 = 24 * HOUR;
 pub fn overview() -> Overview {
     Overview {
         workspace: "flights".to_owned(),
-        path: "/work/flights".to_owned(),
+        path: "/home/ana/flights".to_owned(),
         host: "gpu-7".to_owned(),
         http: "127.0.0.1:5000".to_owned(),
         version: "0.1.0".to_owned(),

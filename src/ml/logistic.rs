@@ -3,9 +3,10 @@
 //! The objective is scikit-learn's `LogisticRegression`: the sum of log losses plus `|w|²/(2 c)`, so linfa's `alpha`
 //! is `1/c`. What makes linfa's solver fast and right:
 //! - it stops on the norm of the *summed* gradient, so the tolerance per row is multiplied by the rows;
-//! - the intercept starts at the classes' shares; columns keep the scale of the intercept's ones, since scaling them
-//!   by `2/sqrt(rows)` (a better first step, but another curvature than the intercept's) took ten times as long, and
-//!   starting from the optimum of a sample gained nothing;
+//! - the intercept starts at the classes' shares, and two classes go on from there with Newton's steps (`newton`):
+//!   245,060 rows of 170 columns took L-BFGS some hundred gradients, and after Newton's steps it has only to agree
+//!   that it is there. Starting from the optimum of a sample gained nothing, and scaling the columns by
+//!   `2/sqrt(rows)` took ten times as long;
 //! - it reads columns, so columns lie together in memory;
 //! - it answers with the probability of the *more frequent* class: the sign follows `labels().pos.class`;
 //! - its multinomial loss subtracts one maximum over all rows, which is wrong for a row whose scores lie 30 and more
@@ -15,7 +16,7 @@ use super::estimator::Estimator;
 use super::preprocess::Preprocessor;
 use super::trainer::{Lesson, Parameter, Trainer};
 use super::weights::{LinearModel, Link};
-use super::{Error, OnStep, Result};
+use super::{Error, OnStep, Result, newton};
 use crate::domain::model::Task;
 use linfa::DatasetBase;
 use linfa::traits::Fit;
@@ -24,6 +25,9 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 
 /// Log-odds of something that never happened in training.
 const NEVER: f64 = -700.0;
+
+/// Newton's steps at most; where it converges at all, fewer do.
+const STEPS: usize = 25;
 
 /// The trainer `logistic`.
 pub struct Logistic;
@@ -51,7 +55,13 @@ impl Trainer for Logistic {
                     1e9,
                     "inverse of the L2 strength, as scikit-learn's C: smaller holds weights down more",
                 ),
-                Parameter::integer("max_iterations", 200, 1, 100_000, "steps of L-BFGS at most"),
+                Parameter::integer(
+                    "max_iterations",
+                    200,
+                    1,
+                    100_000,
+                    "steps of the solver at most",
+                ),
                 Parameter::number(
                     "tolerance",
                     1e-4,
@@ -115,6 +125,12 @@ impl Solver {
             return Ok(start);
         }
         let is_class: Array1<usize> = labels.mapv(|label| usize::from(label == class));
+        let goal = newton::Goal {
+            alpha: self.alpha,
+            steps: usize::try_from(self.iterations).map_or(STEPS, |most| most.min(STEPS)),
+            tolerance: 1e-3 * self.tolerance,
+        };
+        let start = newton::approach(columns, is_class.view(), start, &goal);
         self.binary(columns, is_class.view(), start)
     }
 

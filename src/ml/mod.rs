@@ -10,6 +10,7 @@ pub mod linear;
 pub mod logistic;
 pub mod metrics;
 pub mod model_file;
+mod newton;
 pub mod outlier;
 pub mod preprocess;
 pub mod target;

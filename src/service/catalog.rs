@@ -445,11 +445,37 @@ impl Catalog {
                 .as_ref()
                 .and_then(|made| made.equality.get(feature).copied()),
             values,
-            join_command: format!(
-                "trainyard features join --entities FILE --features {view}:{feature} --out FILE"
-            ),
+            join_command: self.join_command(&definition, feature),
             view: definition,
         })
+    }
+
+    /// The rows of the first pipeline that uses the feature with their features; without one, its online values.
+    fn join_command(&self, view: &FeatureView, feature: &str) -> String {
+        let config = self.core.config();
+        let user = config.pipelines.iter().find(|pipeline| {
+            pipeline.features.iter().any(|one| {
+                one.view == view.name && one.feature.as_deref().is_none_or(|name| name == feature)
+            })
+        });
+        match user {
+            Some(pipeline) => {
+                format!("trainyard features join {} --out FILE", pipeline.name)
+            }
+            None => {
+                let keys: Vec<String> = view
+                    .entity
+                    .keys
+                    .iter()
+                    .map(|key| format!(" --entity {key}=VALUE"))
+                    .collect();
+                format!(
+                    "trainyard features get {}:{feature}{}",
+                    view.name,
+                    keys.concat()
+                )
+            }
+        }
     }
 }
 

@@ -97,11 +97,8 @@ pub(super) fn live_through(workspace: &Workspace, client: &Client, output: &Outp
     // The year's end: another family waits in the registry, for a person and the key `p`.
     story.say("Boosted trees learn from the year; they wait in the registry for a person.");
     story.train(
-        &[
-            ("from", "2013-09-01T04:00:00Z"),
-            ("to", "2014-01-01T05:00:00Z"),
-        ],
-        &[("trainer.kind", "boosting"), ("name", "boosting-autumn")],
+        &[("to", "2014-01-01T05:00:00Z"), ("holdout", "0.1")],
+        &[("trainer.kind", "boosting"), ("name", "boosting-year")],
         false,
     )?;
     Ok(())

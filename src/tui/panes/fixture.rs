@@ -319,9 +319,7 @@ pub fn feature_detail(view: &str, name: &str) -> FeatureDetail {
         } else {
             Vec::new()
         },
-        join_command: format!(
-            "trainyard features join --entities FILE --features {view}:{name} --out FILE"
-        ),
+        join_command: "trainyard features join delay --out FILE".to_owned(),
     }
 }
 

@@ -133,7 +133,7 @@ pub fn render(pane: &Drift, buffer: &mut Buffer, context: &Context) {
             "window = \"30d\"",
             "",
             "It compares what was served with the training data of the version that answered.",
-            "trainyard demo                     an example with ten months of windows",
+            "trainyard demo                     the flights example, a year by windows",
         ];
         parts::put_words(&words, inside, buffer, context.theme.text);
         return;
@@ -147,7 +147,7 @@ pub fn render(pane: &Drift, buffer: &mut Buffer, context: &Context) {
             "",
             "A window fills when the deployment answers requests:",
             "trainyard predict MODEL FILE --out FILE, or POST to /invocations.",
-            "The monitor then looks by itself; trainyard monitor NAME --from A --to B looks now.",
+            "The monitor then looks by itself; trainyard monitor run NAME --from A --to B looks now.",
         ];
         parts::put_words(&words, inside, buffer, context.theme.text);
         return;

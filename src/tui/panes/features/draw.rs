@@ -125,12 +125,12 @@ pub fn render(pane: &Features, buffer: &mut Buffer, context: &Context) {
             "No feature view is configured yet. In trainyard.toml:",
             "",
             "[feature_view.NAME]",
-            "entity = { name = \"airport\", keys = [\"origin\"] }",
+            "entity = { name = \"airport\", key = \"origin\" }",
             "dataset = \"DATASET\"",
             "windows = [{ column = \"delay\", aggregates = [\"mean\"], over = [\"3h\"] }]",
             "",
             "trainyard features materialize     fills the online store (t here)",
-            "trainyard demo                     an example with eight views",
+            "trainyard demo                     the flights example",
         ];
         parts::put_words(&words, inside, buffer, context.theme.text);
         return;

@@ -53,7 +53,7 @@ fn the_join_is_copied() {
     let mut app = open("3", 80, 24, "dark", Markers::Auto);
     let effects = press(&mut app, "y");
     assert!(
-        matches!(&effects[..], [Effect::Copy { text, .. }, ..] if text.contains("--features carrier:carrier_delay_7d")),
+        matches!(&effects[..], [Effect::Copy { text, .. }, ..] if text == "trainyard features join delay --out FILE"),
         "{effects:?}"
     );
 }

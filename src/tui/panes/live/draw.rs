@@ -210,7 +210,7 @@ pub fn render(pane: &Live, buffer: &mut Buffer, context: &Context) {
             "alias = \"champion\"",
             "",
             "Then p in pane 2 promotes a version, and it answers at once; a roll-back is one key (r).",
-            "trainyard demo                     an example with traffic",
+            "trainyard demo                     the flights example, served",
         ];
         parts::put_words(&words, inside, buffer, theme.text);
         return;

@@ -203,10 +203,17 @@ pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
 fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.tmp"));
-    let mut file = File::create(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&temporary, path)?;
+    let named = || {
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    };
+    if let Err(error) = named() {
+        // the first error is the one to tell; a full disk gets its bytes back
+        let _ = std::fs::remove_file(&temporary);
+        return Err(error);
+    }
     match path.parent() {
         Some(folder) => File::open(folder)?.sync_all(),
         None => Ok(()),
@@ -234,6 +241,20 @@ mod tests {
         let folder = JobFolder::at(&root.path().join("7"));
         folder.create().unwrap();
         (root, folder)
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_no_half_of_it() {
+        let (_root, folder) = folder();
+        // a folder in its place: the rename fails when everything is written
+        std::fs::create_dir_all(folder.outcome().join("full")).unwrap();
+        let error = write_json(&folder.outcome(), &1).unwrap_err();
+        assert!(error.message.contains("outcome.json"), "{error}");
+        let names: Vec<_> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(names, ["outcome.json"]);
     }
 
     #[test]

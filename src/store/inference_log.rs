@@ -130,17 +130,24 @@ impl InferenceLog {
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .build();
-        let file = File::create(&temporary)?;
-        let mut writer = ArrowWriter::try_new(file, rows.schema(), Some(properties))
-            .map_err(|error| unwritten(&path, error))?;
-        writer
-            .write(rows)
-            .map_err(|error| unwritten(&path, error))?;
-        let file = writer
-            .into_inner()
-            .map_err(|error| unwritten(&path, error))?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, &path)?;
+        let named = || -> Result<()> {
+            let file = File::create(&temporary)?;
+            let mut writer = ArrowWriter::try_new(file, rows.schema(), Some(properties))
+                .map_err(|error| unwritten(&path, error))?;
+            writer
+                .write(rows)
+                .map_err(|error| unwritten(&path, error))?;
+            let file = writer
+                .into_inner()
+                .map_err(|error| unwritten(&path, error))?;
+            file.sync_all()?;
+            Ok(std::fs::rename(&temporary, &path)?)
+        };
+        if let Err(error) = named() {
+            // the first error is the one to tell; a full disk gets its bytes back
+            let _ = std::fs::remove_file(&temporary);
+            return Err(error);
+        }
         File::open(&folder)?.sync_all()?;
         Ok(())
     }

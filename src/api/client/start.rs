@@ -61,9 +61,15 @@ pub(super) fn start(client: &Client, workspace: &Workspace, listen: Option<&str>
             lines[lines.len().saturating_sub(10)..].join("\n")
         };
         if let Some(status) = ended {
+            let said = match said() {
+                nothing if nothing.is_empty() && is_full(workspace) => format!(
+                    "the disk of `{}` is full: free some space",
+                    workspace.root().display()
+                ),
+                said => said,
+            };
             return Err(Error::unavailable(format!(
-                "the daemon ended at once ({status}): {}",
-                said()
+                "the daemon ended at once ({status}): {said}"
             )));
         }
         if began.elapsed() > START {
@@ -76,4 +82,9 @@ pub(super) fn start(client: &Client, workspace: &Workspace, listen: Option<&str>
         }
         std::thread::sleep(PAUSE);
     }
+}
+
+/// Whether nothing can be written: then a daemon cannot even leave its last words.
+fn is_full(workspace: &Workspace) -> bool {
+    rustix::fs::statvfs(workspace.root()).is_ok_and(|disk| disk.f_bavail == 0)
 }

@@ -52,6 +52,10 @@ struct Following {
     /// Since when it is asked to stop.
     stopping: Option<Instant>,
     killed: bool,
+    /// What keeps it from being followed, said once: a full disk has no room for ten lines a second.
+    trouble: Option<String>,
+    /// How a worker without an outcome ended: the executor tells it once, and the store may have to be told again.
+    end: Option<String>,
 }
 
 impl Scheduler {
@@ -139,6 +143,8 @@ impl Scheduler {
             offset,
             stopping: None,
             killed: false,
+            trouble: None,
+            end: None,
         };
         self.following.insert(following.job.id, following);
     }
@@ -231,10 +237,15 @@ impl Scheduler {
             match self.look_at(&mut following) {
                 Ok(true) => ended = true,
                 Ok(false) => {
+                    following.trouble = None;
                     self.following.insert(id, following);
                 }
                 Err(error) => {
-                    warn!(job = %id, %error, "following the job failed, trying again");
+                    let trouble = error.to_string();
+                    if following.trouble.as_ref() != Some(&trouble) {
+                        warn!(job = %id, %error, "following the job failed, trying again");
+                        following.trouble = Some(trouble);
+                    }
                     self.following.insert(id, following);
                 }
             }
@@ -272,7 +283,10 @@ impl Scheduler {
             }
             None => {
                 self.executor.kill(&following.folder)?;
-                let how = self.executor.obituary(&following.folder);
+                let how = following
+                    .end
+                    .get_or_insert_with(|| self.executor.obituary(&following.folder))
+                    .clone();
                 if following.stopping.is_some() {
                     info!(job = %id, "job cancelled");
                     self.services.jobs.finish(id, Outcome::Cancelled)?;

@@ -286,3 +286,19 @@ fn a_fit_ends_when_its_listener_says_so() {
     );
     assert_eq!(result.unwrap_err().0, "cancelled on request");
 }
+
+#[test]
+fn many_trees_answer_few_rows() {
+    let values: Vec<f64> = (0..200).map(f64::from).collect();
+    let inputs = numbers_frame(&[("x", values.clone())]);
+    let target = Target {
+        task: Task::Regression,
+        values,
+        classes: Vec::new(),
+    };
+    let params = json!({"trees": 1001, "max_leaves": 2, "early_stopping": 0});
+    let model = learn("boosting", &params, &inputs, &target);
+    let answers = model.predict(&inputs).unwrap().values;
+    assert_eq!(answers.len(), 200);
+    assert!((answers[100] - 100.0).abs() < 10.0, "{}", answers[100]);
+}

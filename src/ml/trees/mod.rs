@@ -104,7 +104,7 @@ impl TreeModel {
         };
         let rows = inputs.rows();
         if rows * self.trees.len() > 200_000 {
-            let middle = (rows / 2).div_ceil(BLOCK) * BLOCK;
+            let middle = ((rows / 2).div_ceil(BLOCK) * BLOCK).min(rows);
             let (left, right) = sums.split_at_mut(middle * outputs);
             std::thread::scope(|scope| {
                 scope.spawn(|| work(middle, right));

@@ -7,6 +7,7 @@ use crate::domain::{Error, ErrorKind, Result};
 use crate::job_folder::{self as folder, Ending, JobFolder, LOCKED_VARIABLE, Order, WorkerStamp};
 use crate::jobs::{self, JobCtx};
 use std::fs::File;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,18 +24,23 @@ pub fn run(folder: &Path) -> ExitCode {
     match attempt(folder) {
         Ok(Outcome::Succeeded { .. }) => ExitCode::SUCCESS,
         Ok(Outcome::Failed { error }) => {
-            eprintln!("failed: {error}");
+            complain(&format!("failed: {error}"));
             ExitCode::FAILURE
         }
         Ok(Outcome::Cancelled) => {
-            eprintln!("cancelled");
+            complain("cancelled");
             ExitCode::FAILURE
         }
         Err(error) => {
-            eprintln!("worker: {error}");
+            complain(&format!("worker: {error}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// A line on stderr, if it can be written: on a full disk it cannot, which must not look like a defect.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 fn attempt(path: &Path) -> Result<Outcome> {

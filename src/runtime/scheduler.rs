@@ -277,8 +277,9 @@ impl Scheduler {
                     &following.spec,
                     outcome,
                 );
+                // told once it is so: the store may refuse, and is asked again
+                self.services.jobs.finish(id, outcome.clone())?;
                 log_end(id, &outcome);
-                self.services.jobs.finish(id, outcome)?;
                 self.executor.obituary(&following.folder);
             }
             None => {
@@ -288,11 +289,11 @@ impl Scheduler {
                     .get_or_insert_with(|| self.executor.obituary(&following.folder))
                     .clone();
                 if following.stopping.is_some() {
-                    info!(job = %id, "job cancelled");
                     self.services.jobs.finish(id, Outcome::Cancelled)?;
+                    info!(job = %id, "job cancelled");
                 } else {
-                    warn!(job = %id, attempt = following.job.attempt, how, "worker lost");
                     self.services.jobs.lost(id, &how)?;
+                    warn!(job = %id, attempt = following.job.attempt, how, "worker lost");
                 }
             }
         }

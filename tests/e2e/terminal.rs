@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// A dashboard on a pseudo-terminal of 100 by 30.
-struct Terminal {
+pub struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     keys: Box<dyn Write + Send>,
     screen: Arc<Mutex<vt100::Parser>>,
@@ -20,7 +20,8 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn open(house: &House) -> Self {
+    /// Opens it, and the dashboard on it.
+    pub fn open(house: &House) -> Self {
         let size = PtySize {
             rows: 30,
             cols: 100,
@@ -32,6 +33,7 @@ impl Terminal {
         command.cwd(house.path(""));
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");
+        command.env("TRAINYARD_USER", "eve");
         for name in ["TRAINYARD_SERVER", "TRAINYARD_TOKEN", "NO_COLOR"] {
             command.env_remove(name);
         }
@@ -61,7 +63,8 @@ impl Terminal {
         }
     }
 
-    fn press(&mut self, key: &str) {
+    /// Presses a key.
+    pub fn press(&mut self, key: &str) {
         self.keys.write_all(key.as_bytes()).unwrap();
         self.keys.flush().unwrap();
     }
@@ -76,12 +79,13 @@ impl Terminal {
         drop(self.master.take());
     }
 
-    fn picture(&self) -> String {
+    /// What is on the screen.
+    pub fn picture(&self) -> String {
         self.screen.lock().unwrap().screen().contents()
     }
 
     /// Looks until all of `parts` are on the screen.
-    fn shows(&self, parts: &[&str]) {
+    pub fn shows(&self, parts: &[&str]) {
         let end = Instant::now() + Duration::from_secs(60);
         while !parts.iter().all(|part| self.picture().contains(part)) {
             assert!(

@@ -134,6 +134,10 @@ impl Executor for Local {
             }
             _ => "the worker vanished without an outcome".to_owned(),
         };
+        let how = match rustix::fs::statvfs(folder.path()) {
+            Ok(disk) if disk.f_bavail == 0 => format!("{how}: the disk is full"),
+            _ => how,
+        };
         match folder.last_words() {
             Some(words) => format!("{how}; its last words: {words}"),
             None => how,

@@ -165,11 +165,13 @@ fn with_requests_flowing_p_and_r_on_the_keyboard_fail_none() {
     );
 }
 
-/// Says yes to the page with this title until it is gone: in its first moments it hears no key.
+/// Says yes to the page with this title, once its first moments, in which it hears no key, are over: a second `y` would
+/// reach the pane behind it.
 fn confirm(terminal: &mut Terminal, title: &str) {
     terminal.shows(&[title, "Cancel"]);
+    std::thread::park_timeout(std::time::Duration::from_millis(500));
+    terminal.press("y");
     until(&format!("`{title}` closes"), || {
-        terminal.press("y");
         (!terminal.picture().contains(title)).then_some(())
     });
 }

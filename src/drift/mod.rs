@@ -1,5 +1,5 @@
 //! Drift statistics: one test a file, chosen by column type and size, and the verdict over them. Pure;
-//! reads `data::Frame`, knows no store. [`compare`] is the whole of it for two tables;
+//! reads `data::Frame`, knows no store. [`compare()`] is the whole of it for two tables;
 //! [`stream`] runs a detector over one column. Left out: MMD (quadratic, multivariate).
 
 pub mod binning;

@@ -1,5 +1,5 @@
 //! The rows of a training table: which can be learned from at all, which learn, which judge. Training and
-//! evaluation both call [`split`], so that what a model was never shown is the same in both.
+//! evaluation both call [`split()`], so that what a model was never shown is the same in both.
 
 use super::JobCtx;
 use crate::data::split::Split;
@@ -109,7 +109,7 @@ pub fn classes(target: &Target) -> Option<Vec<u32>> {
     (!target.classes.is_empty()).then(|| target.values.iter().map(|class| *class as u32).collect())
 }
 
-/// Times of these rows; a row without one is left out (there is none after [`split`]).
+/// Times of these rows; a row without one is left out (there is none after [`split()`]).
 fn pick(times: &[Option<i64>], rows: &[u32]) -> Vec<i64> {
     rows.iter().filter_map(|row| times[*row as usize]).collect()
 }

@@ -136,13 +136,13 @@ pub enum Pointer {
 /// What a dialog was answered with.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    /// A [`super::dialog::Prompt`]: the text.
+    /// A [`super::dialog::Dialog::Prompt`]: the text.
     Text(String),
-    /// A [`super::dialog::Choice`]: the item's place.
+    /// A [`super::dialog::Dialog::Choice`]: the item's place.
     Item(usize),
-    /// A [`super::dialog::Columns`]: names and whether they are shown, in order.
+    /// A [`super::dialog::Dialog::Columns`]: names and whether they are shown, in order.
     Columns(Vec<(String, bool)>),
-    /// A [`super::dialog::Confirm`] without a command: yes.
+    /// A [`super::dialog::Dialog::Confirm`] without a command: yes.
     Yes,
 }
 

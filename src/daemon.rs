@@ -89,6 +89,14 @@ pub fn run(
         // the deployment says why it does not answer; everything else works
         warn!(%error, "a deployment was not brought up");
     }
+    let recalling = Arc::clone(&services);
+    let recall = std::thread::Builder::new().name("recall".to_owned());
+    // screens show the hour before the start a moment later; nobody waits for it
+    recall.spawn(move || {
+        if let Err(error) = recalling.serving.recall(started) {
+            warn!(%error, "the traffic of the last hour is not known");
+        }
+    })?;
     let runtime = Runtime::start(&services, Arc::new(Local::of_this_program()?))?;
     let (stop, stopping) = watch::channel(false);
     let app = routes(&services, &runtime, &http, started, stop.clone());

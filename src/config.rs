@@ -23,6 +23,8 @@ pub struct Config {
     pub production: bool,
     /// `server.listen`; none: 127.0.0.1:5000, or a free port when that is taken.
     pub listen: Option<String>,
+    /// `server.hosts`: names by which clients call this server, beside its address and `localhost`.
+    pub hosts: Vec<String>,
     /// `runtime.jobs`: jobs at once.
     pub jobs: usize,
     /// `[dataset.NAME]`.

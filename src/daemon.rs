@@ -8,6 +8,7 @@ use crate::api::protocol::PROTOCOL;
 use crate::api::server;
 use crate::config::Config;
 use crate::domain::{Clock, Error, Result, SystemClock, Timestamp};
+use crate::http::guard::{self, Guard};
 use crate::job_folder::write_json;
 use crate::runtime::Runtime;
 use crate::runtime::executors::Local;
@@ -148,9 +149,10 @@ fn routes(
         http.to_owned(),
         stop,
     );
-    Router::new()
+    let routes = Router::new()
         .merge(server::router(Arc::new(context)))
-        .merge(crate::http::router(services))
+        .merge(crate::http::router(services));
+    guard::guarded(routes, Guard::new(http, &services.core.config().hosts))
 }
 
 /// Answers on both doors until a signal or a request says stop, then lets requests in flight end.

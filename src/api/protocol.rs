@@ -16,8 +16,9 @@ use crate::domain::metric::{Metric, Series};
 use crate::domain::profile::Profile;
 use crate::domain::registry::{AliasMove, ModelPage, ModelRow, ModelVersion, PromotionPage};
 use crate::domain::run::{Comparison, Run, RunDetail, RunQuery, RunTable};
+use crate::domain::transfer::{Part, Taken, Tally};
 use crate::domain::{
-    DeploymentName, ErrorKind, Event, JobId, ModelName, RunId, Timestamp, Version,
+    DeploymentName, ErrorKind, Event, ExperimentId, JobId, ModelName, RunId, Timestamp, Version,
 };
 use serde::{Deserialize, Serialize};
 
@@ -414,6 +415,44 @@ pub enum Command {
         /// Back again.
         restore: bool,
     },
+    /// Delete runs for good, with their files.
+    PurgeRuns {
+        /// Which.
+        runs: Vec<RunId>,
+        /// Also the model versions that stand on them.
+        with_versions: bool,
+    },
+    /// All experiments, deleted ones too.
+    Experiments,
+    /// Delete (archive) or restore an experiment with its runs.
+    ArchiveExperiment {
+        /// Which.
+        experiment: ExperimentId,
+        /// Back again.
+        restore: bool,
+    },
+    /// Delete an experiment for good, with its runs and their files.
+    PurgeExperiment {
+        /// Which; it must be deleted.
+        experiment: ExperimentId,
+        /// Also the model versions that stand on its runs.
+        with_versions: bool,
+    },
+    /// Delete for good what is deleted and free: runs without model versions, experiments without runs.
+    PurgeDeleted {
+        /// What ended before.
+        before: Timestamp,
+    },
+    /// Take in parts of another tracking server, all or none of them; what is there already changes nothing.
+    Import {
+        /// In order: an experiment before its runs, a model before its versions.
+        parts: Vec<Part>,
+    },
+    /// How much of these runs is there.
+    Tallies {
+        /// Which.
+        runs: Vec<RunId>,
+    },
     /// The whole history of a metric, not downsampled.
     MetricHistory {
         /// Which run.
@@ -474,6 +513,19 @@ pub enum Reply {
     Run(Box<Run>),
     /// An experiment.
     Experiment(Experiment),
+    /// Experiments.
+    Experiments(Vec<Experiment>),
+    /// What was deleted for good.
+    Purged {
+        /// How many runs.
+        runs: u64,
+        /// How many experiments.
+        experiments: u64,
+    },
+    /// What became of each part, in their order.
+    Taken(Vec<Taken>),
+    /// How much of each run is there, in the order asked; none of a run that is not.
+    Tallies(Vec<Option<Tally>>),
     /// Points.
     Points(Vec<Metric>),
     /// A drift report.

@@ -65,8 +65,10 @@ fn inherit_times(config: &mut Config) {
 }
 
 fn read_top(top: &Section<'_, '_>) -> Config {
+    let mut hosts = Vec::new();
     let listen = top.section("server").and_then(|server| {
         let listen = server.text("listen");
+        hosts = server.texts("hosts").unwrap_or_default();
         if let Some(address) = &listen
             && address.parse::<std::net::SocketAddr>().is_err()
         {
@@ -123,6 +125,7 @@ fn read_top(top: &Section<'_, '_>) -> Config {
         name: top.text("name"),
         production: top.flag("production", false),
         listen,
+        hosts,
         jobs: jobs
             .and_then(|jobs| usize::try_from(jobs).ok())
             .unwrap_or(2),

@@ -1,6 +1,7 @@
 //! Plain nouns of the field: ids, records, read models, events, errors.
 //! No IO, no clock of its own, no SQL; everything above may use it.
 
+pub mod artifact_path;
 pub mod clock;
 pub mod dataset;
 pub mod deployment;
@@ -17,8 +18,10 @@ pub mod model;
 pub mod profile;
 pub mod registry;
 pub mod run;
+pub mod transfer;
 pub mod trigger;
 
+pub use artifact_path::ArtifactPath;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use error::{Error, ErrorKind, Result};
 pub use event::Event;

@@ -3,6 +3,7 @@
 
 pub mod error;
 pub mod features;
+pub mod guard;
 pub mod health;
 pub mod inference;
 pub mod mlflow;

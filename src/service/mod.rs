@@ -30,6 +30,7 @@ use crate::config::Config;
 use crate::domain::host::HostSample;
 use crate::domain::trigger::Cause;
 use crate::domain::{Clock, Event, ExperimentId, JobId, Result, Timestamp};
+use crate::store::artifacts::Space;
 use crate::store::{Store, experiments, notices};
 use crate::workspace::Workspace;
 use std::sync::{Arc, RwLock};
@@ -44,6 +45,8 @@ pub struct Core {
     pub clock: Arc<dyn Clock>,
     /// Paths.
     pub workspace: Workspace,
+    /// Files of runs and models.
+    pub artifacts: Space,
     config: RwLock<Arc<Config>>,
 }
 
@@ -152,15 +155,20 @@ impl Services {
             }
             Ok(())
         })?;
+        let artifacts = Space::new(workspace.artifacts());
+        artifacts.sweep()?;
         let core = Arc::new(Core {
             store,
             bus: bus::Bus::default(),
             clock,
             workspace,
+            artifacts,
             config: RwLock::new(Arc::new(config)),
         });
+        let tracking = tracking::Tracking::new(Arc::clone(&core));
+        tracking.remove_doomed()?;
         Ok(Arc::new(Self {
-            tracking: tracking::Tracking::new(Arc::clone(&core)),
+            tracking,
             registry: registry::Registry::new(Arc::clone(&core)),
             catalog: catalog::Catalog::new(Arc::clone(&core)),
             datasets: datasets::Datasets::new(Arc::clone(&core)),

@@ -1,10 +1,12 @@
 //! Experiments, runs, metrics, artifacts: MLflow's semantics, and the read models of the runs pane.
 
-mod artifacts;
+pub mod artifacts;
 mod compare;
 mod find;
 pub mod limits;
 mod names;
+mod purge;
+mod take;
 pub mod verdict;
 mod views;
 

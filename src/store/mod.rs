@@ -19,10 +19,12 @@ pub mod migrate;
 pub mod notices;
 pub mod online;
 pub mod pipelines;
+pub mod purge;
 pub mod registry;
 pub mod runs;
 pub mod search;
 pub mod table;
+pub mod transfer;
 
 use crate::domain::{Error, ErrorKind, Result};
 use rusqlite::{OpenFlags, TransactionBehavior};

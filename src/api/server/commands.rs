@@ -158,6 +158,36 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
             services.tracking.archive(&run, restore)?;
             Reply::Done
         }
+        Command::PurgeRuns {
+            runs,
+            with_versions,
+        } => Reply::Purged {
+            runs: services.tracking.purge_runs(&runs, with_versions, by)?,
+            experiments: 0,
+        },
+        Command::Experiments => Reply::Experiments(services.tracking.experiments()?),
+        Command::ArchiveExperiment {
+            experiment,
+            restore,
+        } => {
+            services.tracking.archive_experiment(&experiment, restore)?;
+            Reply::Done
+        }
+        Command::PurgeExperiment {
+            experiment,
+            with_versions,
+        } => Reply::Purged {
+            runs: services
+                .tracking
+                .purge_experiment(&experiment, with_versions, by)?,
+            experiments: 1,
+        },
+        Command::PurgeDeleted { before } => {
+            let (runs, experiments) = services.tracking.purge_deleted(before, by)?;
+            Reply::Purged { runs, experiments }
+        }
+        Command::Import { parts } => Reply::Taken(services.tracking.take(parts, by)?),
+        Command::Tallies { runs } => Reply::Tallies(services.tracking.tallies(&runs)?),
         Command::MetricHistory { run, key } => {
             Reply::Points(services.tracking.history(&run, &key)?)
         }

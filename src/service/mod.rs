@@ -1,6 +1,7 @@
 //! Every rule of the product. A service method checks, writes in one transaction, and emits events
 //! after the commit. HTTP, API and runtime are clients of these methods and hold no rule.
 
+pub mod access;
 pub mod alerts;
 pub mod bus;
 pub mod catalog;
@@ -120,6 +121,8 @@ pub trait Pipelines: Send + Sync {
 pub struct Services {
     /// What they share.
     pub core: Arc<Core>,
+    /// Tokens, and when one is needed.
+    pub access: access::Access,
     /// Experiments, runs, metrics, artifacts.
     pub tracking: tracking::Tracking,
     /// Models, versions, aliases, gate, promotion.
@@ -160,6 +163,7 @@ impl Services {
             config: RwLock::new(Arc::new(config)),
         });
         Ok(Arc::new(Self {
+            access: access::Access::open(Arc::clone(&core))?,
             tracking: tracking::Tracking::new(Arc::clone(&core)),
             registry: registry::Registry::new(Arc::clone(&core)),
             catalog: catalog::Catalog::new(Arc::clone(&core)),

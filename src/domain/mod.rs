@@ -2,6 +2,7 @@
 //! No IO, no clock of its own, no SQL; everything above may use it.
 
 pub mod artifact_path;
+pub mod access;
 pub mod clock;
 pub mod dataset;
 pub mod deployment;

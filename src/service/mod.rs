@@ -1,6 +1,7 @@
 //! Every rule of the product. A service method checks, writes in one transaction, and emits events
 //! after the commit. HTTP, API and runtime are clients of these methods and hold no rule.
 
+pub mod access;
 pub mod alerts;
 pub mod bus;
 pub mod catalog;
@@ -123,6 +124,8 @@ pub trait Pipelines: Send + Sync {
 pub struct Services {
     /// What they share.
     pub core: Arc<Core>,
+    /// Tokens, and when one is needed.
+    pub access: access::Access,
     /// Experiments, runs, metrics, artifacts.
     pub tracking: tracking::Tracking,
     /// Models, versions, aliases, gate, promotion.
@@ -169,6 +172,7 @@ impl Services {
         tracking.remove_doomed()?;
         Ok(Arc::new(Self {
             tracking,
+            access: access::Access::open(Arc::clone(&core))?,
             registry: registry::Registry::new(Arc::clone(&core)),
             catalog: catalog::Catalog::new(Arc::clone(&core)),
             datasets: datasets::Datasets::new(Arc::clone(&core)),

@@ -12,8 +12,8 @@ use crate::domain::trigger::{Check, Gate, Verdict};
 use crate::domain::{Error, Event, ModelName, Result, RunId, Version};
 use crate::ml;
 use crate::store::audit::{self, AuditLine};
-use crate::store::{Transaction, acting};
 use crate::store::registry::{self as rows, NewMove, NewVersion};
+use crate::store::{Transaction, acting};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path, PathBuf};
@@ -284,19 +284,22 @@ impl Registry {
                 "promoting {version} of `{model}` against the gate needs a reason"
             )));
         }
-        self.move_alias(NewMove {
-            model: model.clone(),
-            alias: CHAMPION.into(),
-            to: Some(version),
-            kind: if passed {
-                MoveKind::Promoted
-            } else {
-                MoveKind::Forced
+        self.move_alias(
+            NewMove {
+                model: model.clone(),
+                alias: CHAMPION.into(),
+                to: Some(version),
+                kind: if passed {
+                    MoveKind::Promoted
+                } else {
+                    MoveKind::Forced
+                },
+                at: self.core.now(),
+                by: by.to_owned(),
+                reason: reason.trim().to_owned(),
             },
-            at: self.core.now(),
-            by: by.to_owned(),
-            reason: reason.trim().to_owned(),
-        }, seen)
+            seen,
+        )
     }
 
     /// Where a roll-back goes: to `to`, or to where the last move of `champion` came from.
@@ -346,15 +349,18 @@ impl Registry {
         seen: Option<Option<Version>>,
     ) -> Result<AliasMove> {
         let version = self.rollback_target(model, to)?;
-        self.move_alias(NewMove {
-            model: model.clone(),
-            alias: CHAMPION.into(),
-            to: Some(version),
-            kind: MoveKind::RolledBack,
-            at: self.core.now(),
-            by: by.to_owned(),
-            reason: String::new(),
-        }, seen)
+        self.move_alias(
+            NewMove {
+                model: model.clone(),
+                alias: CHAMPION.into(),
+                to: Some(version),
+                kind: MoveKind::RolledBack,
+                at: self.core.now(),
+                by: by.to_owned(),
+                reason: String::new(),
+            },
+            seen,
+        )
     }
 
     /// Sets or removes any other alias.
@@ -378,15 +384,18 @@ impl Registry {
                 }
             }
         }
-        self.move_alias(NewMove {
-            model: model.clone(),
-            alias: alias.to_owned(),
-            to: version,
-            kind: MoveKind::Set,
-            at: self.core.now(),
-            by: by.to_owned(),
-            reason: String::new(),
-        }, None)
+        self.move_alias(
+            NewMove {
+                model: model.clone(),
+                alias: alias.to_owned(),
+                to: version,
+                kind: MoveKind::Set,
+                at: self.core.now(),
+                by: by.to_owned(),
+                reason: String::new(),
+            },
+            None,
+        )
     }
 
     /// Deletes a version; its number is never used again. A version that an alias names stays.
@@ -668,8 +677,9 @@ fn moved_meanwhile(
     seen: Option<Version>,
     now: Option<Version>,
 ) -> Result<Error> {
-    let number =
-        |version: Option<Version>| version.map_or_else(|| "no version".into(), |one| one.to_string());
+    let number = |version: Option<Version>| {
+        version.map_or_else(|| "no version".into(), |one| one.to_string())
+    };
     let last = rows::moves(transaction, &new.model, Some(&new.alias), 1)?;
     let who = last
         .first()

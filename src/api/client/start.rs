@@ -14,7 +14,7 @@ const START: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Takes the start lock, and starts the daemon unless one answers by then.
-pub(super) fn start(client: &Client, workspace: &Workspace, listen: Option<&str>) -> Result<()> {
+pub(super) fn start(client: &Client, workspace: &Workspace, options: &[&str]) -> Result<()> {
     workspace.create()?;
     let lock = File::options()
         .create(true)
@@ -41,9 +41,7 @@ pub(super) fn start(client: &Client, workspace: &Workspace, listen: Option<&str>
         .stdout(output.try_clone()?)
         .stderr(output)
         .current_dir(workspace.root());
-    if let Some(listen) = listen {
-        command.args(["--listen", listen]);
-    }
+    command.args(options);
     let mut child = command
         .spawn()
         .map_err(|error| Error::unavailable("the daemon cannot be started").because(error))?;

@@ -25,8 +25,8 @@ pub mod registry;
 pub mod runs;
 pub mod search;
 pub mod table;
-pub mod transfer;
 pub mod tokens;
+pub mod transfer;
 
 use crate::domain::{Error, ErrorKind, Result};
 use rusqlite::{OpenFlags, TransactionBehavior};

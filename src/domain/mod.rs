@@ -1,6 +1,7 @@
 //! Plain nouns of the field: ids, records, read models, events, errors.
 //! No IO, no clock of its own, no SQL; everything above may use it.
 
+pub mod board;
 pub mod clock;
 pub mod dataset;
 pub mod deployment;

@@ -3,8 +3,11 @@
 mod artifacts;
 mod compare;
 mod find;
+mod groups;
+mod leaders;
 pub mod limits;
 mod names;
+mod sweep;
 pub mod verdict;
 mod views;
 

@@ -122,6 +122,17 @@ pub fn latest(connection: &Connection, number: i64) -> Result<Vec<Metric>> {
     Ok(latest)
 }
 
+/// The latest value of one metric of a run.
+pub fn value(connection: &Connection, number: i64, key: &str) -> Result<Option<f64>> {
+    let value = connection
+        .prepare_cached(
+            "select value, nan from latest_metrics where key = (select id from metric_keys where name = ?2) and run = ?1",
+        )?
+        .query_row(params![number, key], |row| loaded(row, 0, 1))
+        .optional()?;
+    Ok(value)
+}
+
 /// Calls `each` with every point of a metric, in order of step, time, value.
 pub fn scan(
     connection: &Connection,

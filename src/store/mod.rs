@@ -8,6 +8,7 @@
 
 pub mod artifacts;
 pub mod audit;
+pub mod board;
 pub mod catalog;
 pub mod drift;
 pub mod experiments;

@@ -21,7 +21,8 @@ pub struct Scope {
 }
 
 impl Scope {
-    fn sql(&self) -> Sql {
+    /// The condition over `runs as r`, with its `where`.
+    pub(super) fn sql(&self) -> Sql {
         let mut sql = Sql {
             text: "where ".to_owned(),
             values: Vec::new(),

@@ -132,7 +132,8 @@ impl Tracking {
                 Some(metric) => table::best(view, &scope, metric, standpoint.greater)?,
                 None => None,
             };
-            let rows = table::window(view, &scope, &orders, query.offset, query.limit.min(PAGE))?
+            let page = table::window(view, &scope, &orders, query.offset, query.limit.min(PAGE))?;
+            let rows = table::rows(view, &page)?
                 .into_iter()
                 .map(|(number, run)| row(view, number, run, &standpoint))
                 .collect::<Result<Vec<_>>>()?;
@@ -270,16 +271,15 @@ fn add(bucket: &mut Bucket, step: i64, time: Timestamp, value: f64) {
     }
 }
 
-/// A run as a row: with its job, its version, its folds against the champion's.
+/// A run with parameters and metrics as a row: with its job, its version, its folds against the champion's.
 fn row(view: &Connection, number: i64, run: Run, standpoint: &Standpoint) -> Result<RunRow> {
     let job = table::job_of(view, &run.id)?;
     let version = table::version_from(view, &run.id)?;
-    let params = runs::params_of(view, number)?;
     let paired = match &standpoint.champion {
         Some(leader)
             if leader.number != number
                 && !leader.folds.is_empty()
-                && !verdict::other_rows(&params, &leader.run.params) =>
+                && !verdict::other_rows(&run.params, &leader.run.params) =>
         {
             verdict::paired(
                 &folds(view, number, standpoint.metric.as_deref())?,
@@ -289,7 +289,6 @@ fn row(view: &Connection, number: i64, run: Run, standpoint: &Standpoint) -> Res
         }
         _ => None,
     };
-    let latest = metrics::latest(view, number)?;
     Ok(RunRow {
         id: run.id,
         name: run.name,
@@ -302,11 +301,13 @@ fn row(view: &Connection, number: i64, run: Run, standpoint: &Standpoint) -> Res
         job: job.map(|job| job.id),
         version,
         folds: paired.map(|paired| (paired.better, paired.folds)),
-        metrics: latest
+        metrics: run
+            .metrics
             .into_iter()
             .map(|metric| (metric.key, Number(metric.value)))
             .collect(),
-        params: params
+        params: run
+            .params
             .into_iter()
             .map(|pair| (pair.key, pair.value))
             .collect(),

@@ -6,7 +6,7 @@ use crate::domain::board::GroupBy;
 use crate::domain::run::Run;
 use crate::domain::{Result, RunId, Timestamp};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use rusqlite::{Connection, params, params_from_iter};
 
 /// The tag that names a run's parent.
 pub const PARENT: &str = "mlflow.parentRunId";
@@ -141,16 +141,6 @@ pub fn groups(
         }
     }
     Ok(groups)
-}
-
-/// The run behind a number.
-pub fn by_number(connection: &Connection, number: i64) -> Result<Option<Run>> {
-    let sql = format!("select {COLUMNS} from runs r where r.number = ?1");
-    let run = connection
-        .prepare_cached(&sql)?
-        .query_row([number], from_row)
-        .optional()?;
-    Ok(run.map(|(_, run)| run))
 }
 
 /// How many active runs name `parent` as theirs.

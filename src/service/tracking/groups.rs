@@ -6,7 +6,7 @@ use super::{Tracking, verdict};
 use crate::domain::Result;
 use crate::domain::board::{GroupBy, RunGroup, RunGroups};
 use crate::domain::run::RunQuery;
-use crate::store::board;
+use crate::store::{board, table};
 
 /// Groups that are answered at most.
 const GROUPS: usize = 200;
@@ -38,7 +38,7 @@ impl Tracking {
             for group in found {
                 let mut best = None;
                 if let Some((_, number, _)) = group.best
-                    && let Some(run) = board::by_number(view, number)?
+                    && let Some((number, run)) = table::rows(view, &[number])?.pop()
                 {
                     if let Some(metric) = metric.filter(|_| judged.len() < 2) {
                         let whose = group.name.as_deref().unwrap_or("nobody");

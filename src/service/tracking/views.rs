@@ -150,7 +150,8 @@ impl Tracking {
                 Some(metric) => table::best(view, &scope, metric, standpoint.greater)?,
                 None => None,
             };
-            let rows = table::window(view, &scope, &orders, query.offset, query.limit.min(PAGE))?
+            let page = table::window(view, &scope, &orders, query.offset, query.limit.min(PAGE))?;
+            let rows = table::rows(view, &page)?
                 .into_iter()
                 .map(|(number, run)| row(view, number, run, &standpoint))
                 .collect::<Result<Vec<_>>>()?;
@@ -293,7 +294,7 @@ fn add(bucket: &mut Bucket, step: i64, time: Timestamp, value: f64) {
     }
 }
 
-/// A run as a row: with its job, its version, its folds against the champion's.
+/// A run with parameters and metrics as a row: with its job, its version, its folds against the champion's.
 pub(super) fn row(
     view: &Connection,
     number: i64,
@@ -302,8 +303,7 @@ pub(super) fn row(
 ) -> Result<RunRow> {
     let job = table::job_of(view, &run.id)?;
     let version = table::version_from(view, &run.id)?;
-    let params = runs::params_of(view, number)?;
-    let unlike = standpoint.unlike(&run, &params);
+    let unlike = standpoint.unlike(&run, &run.params);
     let paired = match &standpoint.champion {
         Some(leader) if leader.number != number && !leader.folds.is_empty() && unlike.is_none() => {
             verdict::paired(
@@ -314,7 +314,6 @@ pub(super) fn row(
         }
         _ => None,
     };
-    let latest = metrics::latest(view, number)?;
     let (own, set): (Vec<Pair>, Vec<Pair>) = runs::tags_of(view, number)?
         .into_iter()
         .partition(|tag| !tag.key.starts_with("mlflow.") && !tag.key.starts_with("trainyard."));
@@ -337,11 +336,13 @@ pub(super) fn row(
         job: job.map(|job| job.id),
         version,
         folds: paired.map(|paired| (paired.better, paired.folds)),
-        metrics: latest
+        metrics: run
+            .metrics
             .into_iter()
             .map(|metric| (metric.key, Number(metric.value)))
             .collect(),
-        params: params
+        params: run
+            .params
             .into_iter()
             .map(|pair| (pair.key, pair.value))
             .collect(),

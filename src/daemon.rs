@@ -8,6 +8,7 @@ use crate::api::protocol::PROTOCOL;
 use crate::api::server;
 use crate::config::Config;
 use crate::domain::{Clock, Error, Result, SystemClock, Timestamp};
+use crate::http::guard::{self, Guard};
 use crate::job_folder::write_json;
 use crate::runtime::Runtime;
 use crate::runtime::executors::Local;
@@ -89,6 +90,14 @@ pub fn run(
         // the deployment says why it does not answer; everything else works
         warn!(%error, "a deployment was not brought up");
     }
+    let recalling = Arc::clone(&services);
+    let recall = std::thread::Builder::new().name("recall".to_owned());
+    // screens show the hour before the start a moment later; nobody waits for it
+    recall.spawn(move || {
+        if let Err(error) = recalling.serving.recall(started) {
+            warn!(%error, "the traffic of the last hour is not known");
+        }
+    })?;
     let runtime = Runtime::start(&services, Arc::new(Local::of_this_program()?))?;
     let (stop, stopping) = watch::channel(false);
     let app = routes(&services, &runtime, &http, started, stop.clone());
@@ -140,9 +149,10 @@ fn routes(
         http.to_owned(),
         stop,
     );
-    Router::new()
+    let routes = Router::new()
         .merge(server::router(Arc::new(context)))
-        .merge(crate::http::router(services))
+        .merge(crate::http::router(services));
+    guard::guarded(routes, Guard::new(http, &services.core.config().hosts))
 }
 
 /// Answers on both doors until a signal or a request says stop, then lets requests in flight end.

@@ -125,6 +125,7 @@ pub(crate) fn run(
                 version: parse_version(version)?,
                 force: *force,
                 reason: reason.clone(),
+                seen: None,
             };
             moved(&connection.command(&command)?, output)
         }
@@ -134,6 +135,7 @@ pub(crate) fn run(
                 &connection.command(&Command::Rollback {
                     model: ModelName(name.clone()),
                     to,
+                    seen: None,
                 })?,
                 output,
             )

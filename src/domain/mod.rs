@@ -2,6 +2,8 @@
 //! No IO, no clock of its own, no SQL; everything above may use it.
 
 pub mod board;
+pub mod artifact_path;
+pub mod access;
 pub mod clock;
 pub mod dataset;
 pub mod deployment;
@@ -18,8 +20,10 @@ pub mod model;
 pub mod profile;
 pub mod registry;
 pub mod run;
+pub mod transfer;
 pub mod trigger;
 
+pub use artifact_path::ArtifactPath;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use error::{Error, ErrorKind, Result};
 pub use event::Event;

@@ -56,7 +56,8 @@ fn end(
     if let Some(run) = &job.run {
         let status = match state {
             JobState::Succeeded => RunStatus::Finished,
-            JobState::Cancelled => RunStatus::Killed,
+            // A worker that vanished was killed, and its run with it.
+            JobState::Cancelled | JobState::Lost => RunStatus::Killed,
             _ => RunStatus::Failed,
         };
         // A command ends its run itself, through MLflow's API: that word stays.

@@ -200,6 +200,7 @@ impl Runs {
                         command: Command::Note {
                             run,
                             text: text.trim().to_owned(),
+                            seen: None,
                         },
                         then: Then::Say("note kept".to_owned()),
                     }];

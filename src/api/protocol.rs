@@ -5,6 +5,7 @@
 //! the first snapshots. `POST /api/trainyard/v1/command` takes a [`Command`], answers a [`Reply`]
 //! or, with the status of its kind, a [`Failure`].
 
+use crate::domain::board::{GroupBy, RunGroups, Sweep};
 use crate::domain::access::{AuditEntry, Role, Token, TokenKind};
 use crate::domain::dataset::DatasetRow;
 use crate::domain::deployment::{Deployment, Explanation, LivePage};
@@ -52,6 +53,20 @@ pub enum Topic {
     Compare {
         /// Which, at most six.
         runs: Vec<RunId>,
+    },
+    /// Groups of runs, and whose is best.
+    Groups {
+        /// Which runs; order and window do not count.
+        query: RunQuery,
+        /// What they are put together by.
+        by: GroupBy,
+    },
+    /// Parameters of the best runs against a metric.
+    Sweep {
+        /// Which runs; order and window do not count.
+        query: RunQuery,
+        /// The metric.
+        metric: String,
     },
     /// All registered models.
     Models,
@@ -176,6 +191,10 @@ pub enum Snapshot {
     Series(Vec<Series>),
     /// For [`Topic::Compare`].
     Compare(Comparison),
+    /// For [`Topic::Groups`].
+    Groups(RunGroups),
+    /// For [`Topic::Sweep`].
+    Sweep(Sweep),
     /// For [`Topic::Models`].
     Models(Vec<ModelRow>),
     /// For [`Topic::Model`].

@@ -1,8 +1,9 @@
 //! Plain nouns of the field: ids, records, read models, events, errors.
 //! No IO, no clock of its own, no SQL; everything above may use it.
 
-pub mod access;
+pub mod board;
 pub mod artifact_path;
+pub mod access;
 pub mod clock;
 pub mod dataset;
 pub mod deployment;

@@ -3,8 +3,11 @@
 pub mod artifacts;
 mod compare;
 mod find;
+mod groups;
+mod leaders;
 pub mod limits;
 mod names;
+mod sweep;
 mod purge;
 mod take;
 pub mod verdict;
@@ -17,9 +20,11 @@ use crate::domain::run::{DatasetInput, Pair, Run, RunStatus};
 use crate::domain::{Error, Event, ExperimentId, Result, RunId, Timestamp};
 use crate::store::Transaction;
 pub use crate::store::artifacts::Entry;
+pub use crate::store::metrics::Place;
 use crate::store::search::{self, Dialect};
 use crate::store::table::{self, Scope};
 use crate::store::{acting, audit, experiments, metrics, runs};
+use rustc_hash::FxHashSet;
 use std::sync::Arc;
 
 /// The tag that holds a run's name.
@@ -113,13 +118,12 @@ pub(super) fn write_batch(
 
 /// Keys of the points, each once, in their order.
 pub(super) fn keys_of(points: &[Metric]) -> Vec<String> {
-    let mut keys: Vec<String> = Vec::new();
-    for point in points {
-        if !keys.contains(&point.key) {
-            keys.push(point.key.clone());
-        }
-    }
-    keys
+    let mut known = FxHashSet::default();
+    points
+        .iter()
+        .filter(|point| known.insert(point.key.as_str()))
+        .map(|point| point.key.clone())
+        .collect()
 }
 
 impl Tracking {
@@ -641,6 +645,21 @@ impl Tracking {
         })
     }
 
+    /// Calls `each` with the points of a metric after `place`, at most `limit`, in order of step, time, value.
+    pub fn scan_history(
+        &self,
+        run: &RunId,
+        key: &str,
+        place: Option<Place>,
+        limit: u64,
+        each: impl FnMut(Place),
+    ) -> Result<()> {
+        self.core.store.read(|view| {
+            let (number, _) = runs::header(view, run)?;
+            metrics::scan_after(view, number, key, place, limit, each)
+        })
+    }
+
     /// Runs by MLflow's search grammar, whole (without history).
     pub fn search_runs(&self, search: &RunSearch) -> Result<Vec<Run>> {
         let scope = Scope {
@@ -660,10 +679,8 @@ impl Tracking {
             .map(|clause| search::parse_order(clause))
             .collect::<Result<Vec<_>>>()?;
         self.core.store.read(|view| {
-            table::window(view, &scope, &orders, search.offset, search.limit)?
-                .into_iter()
-                .map(|(number, run)| runs::complete(view, number, run))
-                .collect()
+            let page = table::window(view, &scope, &orders, search.offset, search.limit)?;
+            table::whole(view, &page)
         })
     }
 }

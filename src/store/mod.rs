@@ -9,6 +9,7 @@
 pub mod acting;
 pub mod artifacts;
 pub mod audit;
+pub mod board;
 pub mod catalog;
 pub mod drift;
 pub mod experiments;

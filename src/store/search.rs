@@ -86,6 +86,8 @@ pub enum Filter {
     Test(Subject, Operator, Operand),
     /// Part of the run's name or user, case not counting.
     Word(String),
+    /// The run is no child of a run that is there.
+    Root,
 }
 
 /// What a list of runs is ordered by.
@@ -590,6 +592,13 @@ impl Filter {
                 sql.values.extend([word.clone(), word]);
             }
             Self::Test(subject, operator, operand) => test(subject, *operator, operand, sql),
+            Self::Root => {
+                sql.text.push_str(
+                    "not exists (select 1 from tags p join runs q on q.id = p.value where p.run = r.number and p.key = ? and q.lifecycle = r.lifecycle)",
+                );
+                sql.values
+                    .push(Value::Text(super::board::PARENT.to_owned()));
+            }
         }
     }
 }

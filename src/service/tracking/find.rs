@@ -77,6 +77,7 @@ fn matches(filter: &Filter, experiment: &Experiment) -> Result<bool> {
             false
         }
         Filter::Word(word) => experiment.name.contains(word),
+        Filter::Root => true,
         Filter::Test(subject, operator, operand) => {
             let value = match subject {
                 Subject::Text("r.name") => Some(experiment.name.as_str()),

@@ -16,6 +16,8 @@ mod house;
 mod kill;
 #[path = "e2e/refusal.rs"]
 mod refusal;
+#[path = "e2e/storm.rs"]
+mod storm;
 #[path = "e2e/swap.rs"]
 mod swap;
 #[path = "e2e/terminal.rs"]

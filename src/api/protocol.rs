@@ -13,6 +13,7 @@ use crate::domain::feature::{FeatureDetail, FeaturesPage};
 use crate::domain::host::HostSample;
 use crate::domain::job::{Job, JobLog, JobResult, JobsPage, PipelineRunState};
 use crate::domain::metric::{Metric, Series};
+use crate::domain::output::OutputPage;
 use crate::domain::profile::Profile;
 use crate::domain::registry::{AliasMove, ModelPage, ModelRow, ModelVersion, PromotionPage};
 use crate::domain::run::{Comparison, Run, RunDetail, RunQuery, RunTable};
@@ -390,6 +391,17 @@ pub enum Command {
         /// Which.
         job: JobId,
     },
+    /// What a command printed, piece by piece.
+    JobOutput {
+        /// Which.
+        job: JobId,
+        /// Of this attempt; none, or one that is not the newest any more: the newest, from its beginning.
+        attempt: Option<u32>,
+        /// From [`OutputPage::next`] of the part before; 0: from the beginning.
+        from: u64,
+        /// About as many bytes at most.
+        most: u64,
+    },
     /// Stop a job.
     CancelJob {
         /// Which.
@@ -468,6 +480,8 @@ pub enum Reply {
     PipelineRun(PipelineRunState),
     /// Why each row is answered as it is, in the rows' order.
     Explanations(Vec<Explanation>),
+    /// A part of a command's output.
+    Output(Box<OutputPage>),
     /// A job and its result.
     Job(Box<Job>, Option<Box<JobResult>>),
     /// A run.

@@ -14,6 +14,7 @@ pub mod ids;
 pub mod job;
 pub mod metric;
 pub mod model;
+pub mod output;
 pub mod profile;
 pub mod registry;
 pub mod run;

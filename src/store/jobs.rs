@@ -272,6 +272,14 @@ pub fn requeue(
     Ok(())
 }
 
+/// Changes what a job does, and which run it fills.
+pub fn set_spec(transaction: &Transaction<'_>, id: JobId, spec: &JobSpec) -> Result<()> {
+    transaction
+        .prepare_cached("update jobs set spec = ?2, run = ?3 where id = ?1")?
+        .execute(params![id.0, text_of(spec)?, spec.run().map(RunId::as_str)])?;
+    Ok(())
+}
+
 /// Notes who wants a running job stopped.
 pub fn request_cancel(transaction: &Transaction<'_>, id: JobId, by: &str) -> Result<()> {
     transaction

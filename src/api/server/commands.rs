@@ -4,12 +4,15 @@ use super::{Context, blocking, json, refused};
 use crate::api::protocol::{Command, Reply};
 use crate::domain::trigger::Cause;
 use crate::domain::{Error, Result};
-use crate::service::requests::CommandRequest;
+use crate::service::commands::CommandRequest;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use std::sync::Arc;
+
+/// Bytes of a job's output in one reply.
+const MOST_OUTPUT: u64 = 4 * 1024 * 1024;
 
 /// Who asks, when nobody says.
 const NOBODY: &str = "api";
@@ -142,12 +145,23 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
             let (job, _, result) = services.jobs.job(job)?;
             Reply::Job(Box::new(job), result.map(Box::new))
         }
+        Command::JobOutput {
+            job,
+            attempt,
+            from,
+            most,
+        } => Reply::Output(Box::new(services.jobs.output(
+            job,
+            attempt,
+            from,
+            most.min(MOST_OUTPUT),
+        )?)),
         Command::CancelJob { job } => {
             services.jobs.cancel(job, by)?;
             Reply::Done
         }
         Command::RetryJob { job } => {
-            services.jobs.retry(job, by)?;
+            services.retry_job(job, by)?;
             Reply::Done
         }
         Command::Note { run, text } => {

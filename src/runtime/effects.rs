@@ -131,6 +131,7 @@ fn collect(source: &DataSource, found: &mut Vec<DatasetInput>) {
                     serde_json::json!({ "num_files": paths.len(), "num_bytes": bytes }).to_string(),
                 ),
                 context: Some("training".to_owned()),
+                tags: Vec::new(),
             });
         }
     }

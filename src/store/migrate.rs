@@ -4,9 +4,10 @@ use crate::domain::{Error, Result};
 use rusqlite::Connection;
 
 /// Every released step, in order. `PRAGMA user_version` counts those that were applied.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("migrations/0001_tracking.sql"),
     include_str!("migrations/0002_platform.sql"),
+    include_str!("migrations/0003_logged_models.sql"),
 ];
 
 /// Brings the database up to date, each step in a transaction of its own.

@@ -1,12 +1,13 @@
 //! `runs/…`.
 
 use super::dto::{
-    DatasetInputIn, KeyValue, MetricIn, OneRun, RunDto, RunInfo, Which, Whole, view_type,
+    DatasetInputIn, KeyValue, MetricIn, ModelOutput, OneRun, RunDto, RunInfo, Which, Whole,
+    view_type,
 };
 use super::experiments::limit;
 use super::{ApiError, Asked, Empty, answer, missing, offset, page, query, required};
 use crate::domain::run::{Pair, RunStatus};
-use crate::domain::{Error, ExperimentId, Result, RunId, Timestamp};
+use crate::domain::{Error, ExperimentId, LoggedModelId, Result, RunId, Timestamp};
 use crate::service::Services;
 use crate::service::tracking::{NewRun, RunSearch};
 use axum::Router;
@@ -34,6 +35,7 @@ pub(super) fn router() -> Router<Arc<Services>> {
         .route("/runs/delete", post(delete))
         .route("/runs/restore", post(restore))
         .route("/runs/log-inputs", post(log_inputs))
+        .route("/runs/outputs", post(log_outputs))
 }
 
 #[derive(Deserialize)]
@@ -163,20 +165,37 @@ struct Batch {
 
 async fn log_batch(State(services): Served, body: Bytes) -> Answer {
     answer(services, body, |services, asked: Batch| {
-        let now = services.core.now();
-        services.tracking.log_batch(
+        log(
+            services,
             &asked.which.run()?,
-            asked
-                .metrics
-                .into_iter()
-                .map(|metric| metric.metric(now))
-                .collect(),
+            asked.metrics,
             asked.params.into_iter().map(Pair::from).collect(),
             asked.tags.into_iter().map(Pair::from).collect(),
-        )?;
-        Ok(Empty {})
+        )
     })
     .await
+}
+
+/// Logs a batch, with what of it belongs to logged models.
+fn log(
+    services: &Services,
+    run: &RunId,
+    metrics: Vec<MetricIn>,
+    params: Vec<Pair>,
+    tags: Vec<Pair>,
+) -> Result<Empty> {
+    let points = metrics
+        .iter()
+        .map(MetricIn::metric)
+        .collect::<Result<Vec<_>>>()?;
+    let mut of_models = Vec::new();
+    for metric in metrics {
+        of_models.extend(metric.point()?);
+    }
+    services
+        .tracking
+        .log_batch_of_models(run, points, params, tags, of_models)?;
+    Ok(Empty {})
 }
 
 #[derive(Deserialize)]
@@ -190,6 +209,9 @@ struct OneMetric {
     timestamp: Whole,
     #[serde(default)]
     step: Whole,
+    model_id: Option<String>,
+    dataset_name: Option<String>,
+    dataset_digest: Option<String>,
 }
 
 async fn log_metric(State(services): Served, body: Bytes) -> Answer {
@@ -200,15 +222,18 @@ async fn log_metric(State(services): Served, body: Bytes) -> Answer {
             "value": value,
             "timestamp": asked.timestamp.0,
             "step": asked.step.0,
+            "model_id": asked.model_id,
+            "dataset_name": asked.dataset_name,
+            "dataset_digest": asked.dataset_digest,
         }))
         .map_err(|error| Error::invalid(format!("invalid metric: {error}")))?;
-        services.tracking.log_batch(
+        log(
+            services,
             &asked.which.run()?,
-            vec![metric.metric(services.core.now())],
+            vec![metric],
             Vec::new(),
             Vec::new(),
-        )?;
-        Ok(Empty {})
+        )
     })
     .await
 }
@@ -279,12 +304,45 @@ struct Inputs {
     which: Which,
     #[serde(default)]
     datasets: Vec<DatasetInputIn>,
+    #[serde(default)]
+    models: Vec<ModelOutput>,
+}
+
+fn links(models: Vec<ModelOutput>) -> Vec<(LoggedModelId, i64)> {
+    models
+        .into_iter()
+        .map(|model| (LoggedModelId(model.model_id), model.step.0.unwrap_or(0)))
+        .collect()
 }
 
 async fn log_inputs(State(services): Served, body: Bytes) -> Answer {
     answer(services, body, |services, asked: Inputs| {
+        let run = asked.which.run()?;
         let inputs = asked.datasets.into_iter().map(Into::into).collect();
-        services.tracking.log_inputs(&asked.which.run()?, inputs)?;
+        services.tracking.log_inputs(&run, inputs)?;
+        if !asked.models.is_empty() {
+            services
+                .tracking
+                .link_models(&run, links(asked.models), false)?;
+        }
+        Ok(Empty {})
+    })
+    .await
+}
+
+#[derive(Deserialize)]
+struct Outputs {
+    #[serde(flatten)]
+    which: Which,
+    models: Option<Vec<ModelOutput>>,
+}
+
+async fn log_outputs(State(services): Served, body: Bytes) -> Answer {
+    answer(services, body, |services, asked: Outputs| {
+        let models = asked.models.ok_or_else(|| missing("models"))?;
+        services
+            .tracking
+            .link_models(&asked.which.run()?, links(models), true)?;
         Ok(Empty {})
     })
     .await

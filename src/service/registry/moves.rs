@@ -144,7 +144,7 @@ impl Registry {
     }
 
     /// Alias, history line and audit row in one transaction; the events after it.
-    fn move_alias(&self, new: NewMove) -> Result<AliasMove> {
+    pub(super) fn move_alias(&self, new: NewMove) -> Result<AliasMove> {
         let moved = self.core.store.write(move |transaction| {
             let now = rows::alias(transaction, &new.model, &new.alias)?;
             if now == new.to {

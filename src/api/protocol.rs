@@ -15,7 +15,9 @@ use crate::domain::job::{Job, JobLog, JobResult, JobsPage, PipelineRunState};
 use crate::domain::metric::{Metric, Series};
 use crate::domain::output::OutputPage;
 use crate::domain::profile::Profile;
-use crate::domain::registry::{AliasMove, ModelPage, ModelRow, ModelVersion, PromotionPage};
+use crate::domain::registry::{
+    AliasMove, ModelPage, ModelRow, ModelVersion, PromotionPage, VersionPage,
+};
 use crate::domain::run::{Comparison, Run, RunDetail, RunQuery, RunTable};
 use crate::domain::{
     DeploymentName, ErrorKind, Event, JobId, ModelName, RunId, Timestamp, Version,
@@ -23,7 +25,7 @@ use crate::domain::{
 use serde::{Deserialize, Serialize};
 
 /// Raised whenever an older client could misread a newer daemon.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// What a client wants to see.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -58,6 +60,13 @@ pub enum Topic {
     Model {
         /// Which.
         model: ModelName,
+    },
+    /// One version of one of them.
+    Version {
+        /// Of which model.
+        model: ModelName,
+        /// Which.
+        version: Version,
     },
     /// All features.
     Features,
@@ -176,6 +185,8 @@ pub enum Snapshot {
     Models(Vec<ModelRow>),
     /// For [`Topic::Model`].
     Model(Box<ModelPage>),
+    /// For [`Topic::Version`].
+    Version(Box<VersionPage>),
     /// For [`Topic::Features`].
     Features(FeaturesPage),
     /// For [`Topic::Feature`].
@@ -296,6 +307,42 @@ pub enum Command {
         alias: String,
         /// Where to; none removes it.
         version: Option<Version>,
+    },
+    /// Move a version to one of MLflow's stages.
+    SetStage {
+        /// Of which model.
+        model: ModelName,
+        /// Which.
+        version: Version,
+        /// `None`, `Staging`, `Production` or `Archived`.
+        stage: String,
+    },
+    /// Write a version's description.
+    DescribeVersion {
+        /// Of which model.
+        model: ModelName,
+        /// Which.
+        version: Version,
+        /// The text; empty removes it.
+        text: String,
+    },
+    /// Set or remove a version's tag.
+    TagVersion {
+        /// Of which model.
+        model: ModelName,
+        /// Which.
+        version: Version,
+        /// The tag.
+        key: String,
+        /// Its value; none removes it.
+        value: Option<String>,
+    },
+    /// Delete a version for good. One that an alias names, or that a deployment answers with, stays.
+    DeleteVersion {
+        /// Of which model.
+        model: ModelName,
+        /// Which.
+        version: Version,
     },
     /// Moves of a model's aliases, newest first.
     History {

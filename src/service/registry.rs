@@ -4,6 +4,7 @@
 mod changes;
 mod files;
 mod find;
+mod lineage;
 mod moves;
 mod names;
 mod pages;

@@ -11,7 +11,7 @@ use crate::domain::job::{
 };
 use crate::domain::registry::ModelVersion;
 use crate::domain::trigger::Cause;
-use crate::domain::{Error, JobId, ModelName, Result, RunId, Timestamp};
+use crate::domain::{Error, JobId, ModelName, Result, RunId, Timestamp, Version};
 use crate::ml;
 use std::path::Path;
 
@@ -72,6 +72,22 @@ impl Services {
             }
         };
         self.registry.register(run, &model, by)
+    }
+
+    /// Deletes a version for good, unless an alias names it or a deployment answers with it. Its files stay with its run.
+    pub fn delete_version(&self, model: &ModelName, version: Version, by: &str) -> Result<()> {
+        if let Some(deployment) = self
+            .serving
+            .deployments()?
+            .into_iter()
+            .find(|one| one.model == *model && one.version == Some(version))
+        {
+            return Err(Error::conflict(format!(
+                "deployment `{}` answers with {version} of `{model}`: promote or roll back to another version first",
+                deployment.name
+            )));
+        }
+        self.registry.delete_version(model, version, by)
     }
 
     /// Queues the materialization of views (none named: of all), as of `as_of` or now.

@@ -119,6 +119,15 @@ pub fn spec(connection: &Connection, id: JobId) -> Result<JobSpec> {
         .ok_or_else(|| Error::not_found(format!("no job `{id}`")))
 }
 
+/// What the newest job that filled a run did.
+pub fn spec_of_run(connection: &Connection, run: &RunId) -> Result<Option<JobSpec>> {
+    let spec = connection
+        .prepare_cached("select spec from jobs where run = ?1 order by id desc limit 1")?
+        .query_row([run.as_str()], |row| parsed(0, row.get_ref(0)?.as_str()?))
+        .optional()?;
+    Ok(spec)
+}
+
 /// What came out of a job, once it has succeeded.
 pub fn result(connection: &Connection, id: JobId) -> Result<Option<JobResult>> {
     let text: Option<String> = connection

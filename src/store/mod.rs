@@ -18,6 +18,7 @@ pub mod jobs;
 pub mod logged_models;
 pub mod metrics;
 pub mod migrate;
+pub mod model_pages;
 pub mod model_versions;
 pub mod notices;
 pub mod online;

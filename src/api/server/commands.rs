@@ -78,6 +78,41 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
             alias,
             version,
         } => Reply::Moved(services.registry.set_alias(&model, &alias, version, by)?),
+        Command::SetStage {
+            model,
+            version,
+            stage,
+        } => {
+            services
+                .registry
+                .set_stage(&model, version, &stage, false, by)?;
+            Reply::Done
+        }
+        Command::DescribeVersion {
+            model,
+            version,
+            text,
+        } => {
+            services
+                .registry
+                .describe_version(&model, version, &text, by)?;
+            Reply::Done
+        }
+        Command::TagVersion {
+            model,
+            version,
+            key,
+            value,
+        } => {
+            services
+                .registry
+                .tag_version(&model, version, &key, value, by)?;
+            Reply::Done
+        }
+        Command::DeleteVersion { model, version } => {
+            services.delete_version(&model, version, by)?;
+            Reply::Done
+        }
         Command::History { model } => Reply::Moves(services.registry.history(&model)?),
         Command::Train {
             pipeline,

@@ -8,7 +8,9 @@ mod data;
 mod demo;
 mod doctor;
 mod features;
+mod follow;
 mod init;
+mod interrupt;
 mod jobs;
 mod models;
 mod monitor;
@@ -171,7 +173,7 @@ pub(crate) enum Exit {
 #[derive(Debug)]
 pub(crate) struct Failure {
     code: u8,
-    error: Error,
+    pub(crate) error: Error,
 }
 
 impl Failure {

@@ -214,6 +214,10 @@ impl Scheduler {
                 _ => {}
             }
         }
+        if matches!(spec, JobSpec::Command(_)) && job.attempt > 1 {
+            // each attempt fills a run of its own: what an earlier one said is not said again
+            folder.set_aside(job.attempt - 1)?;
+        }
         effects::before(&self.services, spec)?;
         let order = Order {
             job: job.id,
@@ -304,6 +308,10 @@ impl Scheduler {
                 // told once it is so: the store may refuse, and is asked again
                 self.services.jobs.finish(id, outcome.clone())?;
                 log_end(id, &outcome);
+                if following.stopping.is_some() {
+                    // what the command had put outside of its group goes as well
+                    self.executor.kill(&following.folder)?;
+                }
                 self.executor.obituary(&following.folder);
             }
             None => {
@@ -352,6 +360,12 @@ impl Scheduler {
                 .iter()
                 .filter_map(|(event, _)| event.clone())
                 .collect();
+            effects::during(
+                &self.services,
+                following.folder.path(),
+                &following.spec,
+                &events,
+            );
             match self.services.jobs.follow(id, events, end) {
                 Ok(()) => {}
                 // one event that the run refuses (an ended run, a changed parameter) must not hold up the others
@@ -374,7 +388,9 @@ impl Scheduler {
 fn log_end(job: JobId, outcome: &Outcome) {
     match outcome {
         Outcome::Succeeded { .. } => info!(%job, "job succeeded"),
-        Outcome::Failed { error } => warn!(%job, error, "job failed"),
+        Outcome::Failed { error } | Outcome::Ended { error, .. } => {
+            warn!(%job, error, "job failed")
+        }
         Outcome::Cancelled => info!(%job, "job cancelled"),
     }
 }

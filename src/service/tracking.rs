@@ -6,9 +6,10 @@ mod find;
 mod groups;
 mod leaders;
 pub mod limits;
+pub mod logged_models;
 mod names;
-mod sweep;
 mod purge;
+mod sweep;
 mod take;
 pub mod verdict;
 mod views;
@@ -16,7 +17,7 @@ mod views;
 use super::Core;
 use crate::domain::experiment::{Experiment, Lifecycle};
 use crate::domain::metric::Metric;
-use crate::domain::run::{DatasetInput, Pair, Run, RunStatus};
+use crate::domain::run::{DatasetInput, Pair, Run, RunModels, RunStatus};
 use crate::domain::{Error, Event, ExperimentId, Result, RunId, Timestamp};
 use crate::store::Transaction;
 pub use crate::store::artifacts::Entry;
@@ -401,6 +402,7 @@ impl Tracking {
                 tags: Vec::new(),
                 metrics: Vec::new(),
                 inputs: Vec::new(),
+                models: RunModels::default(),
             };
             let number = runs::insert(transaction, &run)?;
             for tag in &tags {
@@ -520,13 +522,26 @@ impl Tracking {
         params: Vec<Pair>,
         tags: Vec<Pair>,
     ) -> Result<()> {
+        self.log_batch_of_models(run, metrics, params, tags, Vec::new())
+    }
+
+    /// The same; `points` are those of the metrics that belong to logged models as well.
+    pub fn log_batch_of_models(
+        &self,
+        run: &RunId,
+        metrics: Vec<Metric>,
+        params: Vec<Pair>,
+        tags: Vec<Pair>,
+        points: Vec<logged_models::ModelPoint>,
+    ) -> Result<()> {
         limits::batch(&metrics, &params, &tags)?;
         let keys = keys_of(&metrics);
         let changed = !params.is_empty() || !tags.is_empty();
         let id = run.clone();
-        self.core
-            .store
-            .write(move |transaction| write_batch(transaction, &id, &metrics, &params, &tags))?;
+        self.core.store.write(move |transaction| {
+            write_batch(transaction, &id, &metrics, &params, &tags)?;
+            logged_models::write_points(transaction, &id, points)
+        })?;
         if changed {
             self.changed(run);
         }

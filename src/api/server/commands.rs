@@ -6,13 +6,16 @@ use crate::domain::access::Actor;
 use crate::domain::trigger::Cause;
 use crate::domain::{Error, Result};
 use crate::service::access::NewToken;
-use crate::service::requests::CommandRequest;
+use crate::service::commands::CommandRequest;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use std::sync::Arc;
+
+/// Bytes of a job's output in one reply.
+const MOST_OUTPUT: u64 = 4 * 1024 * 1024;
 
 /// Who asks, when nobody says.
 const NOBODY: &str = "api";
@@ -114,6 +117,41 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
             alias,
             version,
         } => Reply::Moved(services.registry.set_alias(&model, &alias, version, by)?),
+        Command::SetStage {
+            model,
+            version,
+            stage,
+        } => {
+            services
+                .registry
+                .set_stage(&model, version, &stage, false, by)?;
+            Reply::Done
+        }
+        Command::DescribeVersion {
+            model,
+            version,
+            text,
+        } => {
+            services
+                .registry
+                .describe_version(&model, version, &text, by)?;
+            Reply::Done
+        }
+        Command::TagVersion {
+            model,
+            version,
+            key,
+            value,
+        } => {
+            services
+                .registry
+                .tag_version(&model, version, &key, value, by)?;
+            Reply::Done
+        }
+        Command::DeleteVersion { model, version } => {
+            services.delete_version(&model, version, by)?;
+            Reply::Done
+        }
         Command::History { model } => Reply::Moves(services.registry.history(&model)?),
         Command::Train {
             pipeline,
@@ -181,12 +219,23 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
             let (job, _, result) = services.jobs.job(job)?;
             Reply::Job(Box::new(job), result.map(Box::new))
         }
+        Command::JobOutput {
+            job,
+            attempt,
+            from,
+            most,
+        } => Reply::Output(Box::new(services.jobs.output(
+            job,
+            attempt,
+            from,
+            most.min(MOST_OUTPUT),
+        )?)),
         Command::CancelJob { job } => {
             services.jobs.cancel(job, by)?;
             Reply::Done
         }
         Command::RetryJob { job } => {
-            services.jobs.retry(job, by)?;
+            services.retry_job(job, by)?;
             Reply::Done
         }
         Command::Note { run, text, seen } => {

@@ -179,7 +179,11 @@ impl Registry {
 
     /// Alias, history line and audit row in one transaction; the events after it. Refused when the alias is not where the
     /// asker has `seen` it.
-    fn move_alias(&self, new: NewMove, seen: Option<Option<Version>>) -> Result<AliasMove> {
+    pub(super) fn move_alias(
+        &self,
+        new: NewMove,
+        seen: Option<Option<Version>>,
+    ) -> Result<AliasMove> {
         let new = NewMove {
             by: acting::by(&new.by),
             ..new

@@ -485,21 +485,19 @@ impl Tracking {
         Ok(updated)
     }
 
-    /// Deletes (archives) or restores a run.
+    /// Deletes (archives) or restores a run; one that is so already stays as it is.
     pub fn archive(&self, run: &RunId, restore: bool) -> Result<()> {
         let (id, now) = (run.clone(), self.core.now());
         self.core.store.write(move |transaction| {
             let (number, header) = runs::header(transaction, &id)?;
-            let (from, to) = if restore {
-                (Lifecycle::Deleted, Lifecycle::Active)
+            let to = if restore {
+                Lifecycle::Active
             } else {
-                (Lifecycle::Active, Lifecycle::Deleted)
+                Lifecycle::Deleted
             };
-            if header.lifecycle != from {
-                return Err(Error::invalid(format!(
-                    "run `{id}` is {} already",
-                    experiments::lifecycle_name(to)
-                )));
+            // Asked again, because the answer got lost, it is as it should be.
+            if header.lifecycle == to {
+                return Ok(());
             }
             runs::set_lifecycle(transaction, number, to)?;
             let action = if restore { "restore_run" } else { "delete_run" };

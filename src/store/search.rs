@@ -3,7 +3,7 @@
 //!
 //! Two dialects. MLflow's is what its servers take, and OR and parentheses besides. The dashboard's
 //! also takes `state:done`, metrics without prefix (`val_auc>0.8`) and plain words,
-//! which match names and users; what stands side by side must all hold.
+//! which match names and users.
 
 use crate::domain::{Error, Result};
 use rusqlite::types::Value;
@@ -330,12 +330,12 @@ impl Parser<'_> {
                 parts.push(self.one(depth)?);
                 continue;
             }
-            let beside = self.dialect == Dialect::Dashboard
-                && match self.peek() {
-                    Some(Token::Word(word)) => !word.eq_ignore_ascii_case("or"),
-                    Some(Token::Key(..) | Token::Quoted(_) | Token::Open) => true,
-                    _ => false,
-                };
+            // What stands side by side must all hold, for MLflow's servers too.
+            let beside = match self.peek() {
+                Some(Token::Word(word)) => !word.eq_ignore_ascii_case("or"),
+                Some(Token::Key(..) | Token::Quoted(_) | Token::Open) => true,
+                _ => false,
+            };
             if !beside {
                 break;
             }

@@ -248,4 +248,6 @@ fn page<T>(rows: &mut Vec<T>, from: u64, limit: u64) -> Option<String> {
 }
 
 #[cfg(test)]
+mod registry_tests;
+#[cfg(test)]
 mod tests;

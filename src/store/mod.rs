@@ -16,6 +16,7 @@ pub mod files;
 pub mod inference_log;
 pub mod jobs;
 pub mod metrics;
+pub mod mlflow_db;
 pub mod migrate;
 pub mod notices;
 pub mod online;

@@ -30,12 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "transfer",
-        &[
-            "api::client",
-            "api::protocol",
-            "domain",
-            "store::mlflow_db",
-        ],
+        &["api::client", "api::protocol", "domain", "store::mlflow_db"],
     ),
     ("tui", &["api::protocol", "api::client", "chart", "domain"]),
     (

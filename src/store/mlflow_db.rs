@@ -79,7 +79,11 @@ impl MlflowDb {
             )),
             _ => failed(error.into()),
         })?;
-        for needed in ["experiments.experiment_id", "runs.run_uuid", "metrics.is_nan"] {
+        for needed in [
+            "experiments.experiment_id",
+            "runs.run_uuid",
+            "metrics.is_nan",
+        ] {
             if !columns.contains(needed) {
                 return Err(Error::invalid(format!(
                     "`{}` is no database of MLflow: it has no `{needed}`",

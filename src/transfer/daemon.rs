@@ -80,8 +80,7 @@ impl Daemon {
                 Part::Experiment { .. } => &mut self.new.experiments,
                 Part::Run { run } => {
                     if let Some(uri) = &taken.artifact_uri {
-                        self.homes
-                            .insert(run.id.clone(), (uri.clone(), taken.new));
+                        self.homes.insert(run.id.clone(), (uri.clone(), taken.new));
                     }
                     &mut self.new.runs
                 }
@@ -109,7 +108,9 @@ impl Daemon {
 }
 
 fn unexpected() -> Error {
-    Error::internal("the daemon answered something else than was asked: restart it with `trainyard down`")
+    Error::internal(
+        "the daemon answered something else than was asked: restart it with `trainyard down`",
+    )
 }
 
 fn refused(status: u16, body: &[u8]) -> Error {

@@ -67,11 +67,7 @@ impl Source for Database {
         Ok((runs, next))
     }
 
-    fn points(
-        &mut self,
-        run: &Run,
-        each: &mut dyn FnMut(Vec<Metric>) -> Result<()>,
-    ) -> Result<()> {
+    fn points(&mut self, run: &Run, each: &mut dyn FnMut(Vec<Metric>) -> Result<()>) -> Result<()> {
         self.database.points(&run.id, BLOCK, each)
     }
 

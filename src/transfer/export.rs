@@ -266,10 +266,7 @@ impl Sink for Writer {
             self.versions.take(),
             Some(models),
         ];
-        written
-            .into_iter()
-            .flatten()
-            .try_for_each(Lines::finish)?;
+        written.into_iter().flatten().try_for_each(Lines::finish)?;
         let mut head = Lines::create(self.root.join(HEAD))?;
         head.add(&self.head)?;
         head.finish()?;
@@ -370,11 +367,7 @@ impl Source for Reader {
         Ok((runs, (number > end).then(|| end.to_string())))
     }
 
-    fn points(
-        &mut self,
-        run: &Run,
-        each: &mut dyn FnMut(Vec<Metric>) -> Result<()>,
-    ) -> Result<()> {
+    fn points(&mut self, run: &Run, each: &mut dyn FnMut(Vec<Metric>) -> Result<()>) -> Result<()> {
         ArtifactPath::parse(run.id.as_str())?;
         let mut block = Vec::new();
         self.lines(&format!("metrics/{}.jsonl", run.id), &mut |point| {

@@ -232,7 +232,10 @@ impl Source for Folder {
             found.push(Experiment {
                 id: ExperimentId::from(id),
                 name: meta.text("name").unwrap_or(id).to_owned(),
-                artifact_location: meta.text("artifact_location").unwrap_or_default().to_owned(),
+                artifact_location: meta
+                    .text("artifact_location")
+                    .unwrap_or_default()
+                    .to_owned(),
                 lifecycle: lifecycle(&meta),
                 created: time(&meta, "creation_time"),
                 updated: time(&meta, "last_update_time"),
@@ -268,11 +271,7 @@ impl Source for Folder {
         Ok((runs, (end < folders.len()).then(|| end.to_string())))
     }
 
-    fn points(
-        &mut self,
-        run: &Run,
-        each: &mut dyn FnMut(Vec<Metric>) -> Result<()>,
-    ) -> Result<()> {
+    fn points(&mut self, run: &Run, each: &mut dyn FnMut(Vec<Metric>) -> Result<()>) -> Result<()> {
         // The run's folder is the one above its artifacts, unless those lie elsewhere: then it is looked for.
         let own = PathBuf::from(&run.artifact_uri);
         let folder = match own.parent() {

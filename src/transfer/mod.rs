@@ -42,11 +42,7 @@ pub trait Source {
     fn runs(&mut self, experiment: &ExperimentId, from: Option<String>) -> Result<Page>;
 
     /// Calls `each` with all points of a run, each once, some thousand at a time.
-    fn points(
-        &mut self,
-        run: &Run,
-        each: &mut dyn FnMut(Vec<Metric>) -> Result<()>,
-    ) -> Result<()>;
+    fn points(&mut self, run: &Run, each: &mut dyn FnMut(Vec<Metric>) -> Result<()>) -> Result<()>;
 
     /// All files below a place, with their sizes.
     fn files(&mut self, place: &str) -> Result<Vec<(String, u64)>>;
@@ -200,8 +196,11 @@ pub fn copy(
         if !wanted.experiment(&experiment) {
             continue;
         }
-        report.experiments += 1;
-        let here = sink.experiment(&experiment)?;
+        // An experiment of whose runs only some are wanted is taken with the first of them.
+        let mut here = match wanted.runs.is_empty() {
+            true => Some(sink.experiment(&experiment)?),
+            false => None,
+        };
         let mut from = None;
         loop {
             let (runs, next) = source.runs(&experiment.id, from)?;
@@ -210,7 +209,10 @@ pub fn copy(
                     continue;
                 }
                 let place = run.artifact_uri.clone();
-                run.experiment = here.clone();
+                run.experiment = match &here {
+                    Some(here) => here.clone(),
+                    None => here.insert(sink.experiment(&experiment)?).clone(),
+                };
                 let tally = whole_run(source, sink, run.clone(), &place, &mut report)?;
                 if tally.files > 0 {
                     homes.insert(run.id.clone(), sink.home(&run.id)?);
@@ -225,6 +227,7 @@ pub fn copy(
                 break;
             }
         }
+        report.experiments += u64::from(here.is_some());
     }
     if wanted.models {
         copy_models(source, sink, &homes, &mut report)?;
@@ -243,11 +246,11 @@ pub fn copy(
         for ((id, there), here) in some.iter().zip(here) {
             match here {
                 None => report.differences.push(format!("run `{id}` is missing")),
-                Some(here) => report.differences.extend(there.missing(&here).into_iter().map(
-                    |(what, there, here)| {
+                Some(here) => report
+                    .differences
+                    .extend(there.missing(&here).into_iter().map(|(what, there, here)| {
                         format!("run `{id}`: {there} {what} in the source, {here} here")
-                    },
-                )),
+                    })),
             }
         }
     }
@@ -298,11 +301,9 @@ fn whole_run(
         if present.get(&path) == Some(&bytes) {
             continue;
         }
-        let copied = source
-            .open(place, &path)
-            .and_then(|(mut content, length)| {
-                sink.file(&home, &path, length.unwrap_or(bytes), &mut content)
-            });
+        let copied = source.open(place, &path).and_then(|(mut content, length)| {
+            sink.file(&home, &path, length.unwrap_or(bytes), &mut content)
+        });
         match copied {
             Ok(()) => report.new.files += 1,
             Err(error) if matches!(error.kind, ErrorKind::Invalid | ErrorKind::NotFound) => report

@@ -118,7 +118,9 @@ fn run(value: &Value) -> Run {
         user: text(info, "user_id"),
         status: RunStatus::parse(&text(info, "status")).unwrap_or(RunStatus::Failed),
         started: time(info, "start_time"),
-        ended: number(info, "end_time").filter(|end| *end > 0).map(Timestamp),
+        ended: number(info, "end_time")
+            .filter(|end| *end > 0)
+            .map(Timestamp),
         lifecycle: lifecycle(info),
         artifact_uri: text(info, "artifact_uri"),
         params: pairs(data, "params"),
@@ -192,11 +194,7 @@ impl Server {
     ///
     /// # Errors
     /// Nobody answers there, or not in MLflow's words.
-    pub fn connect(
-        name: &str,
-        address: &Address,
-        headers: Vec<(String, String)>,
-    ) -> Result<Self> {
+    pub fn connect(name: &str, address: &Address, headers: Vec<(String, String)>) -> Result<Self> {
         let mut http = Http::connect(address)
             .map_err(|error| error.context(format!("the tracking server `{name}`")))?;
         http.patience(PATIENCE)?;
@@ -376,11 +374,7 @@ impl Source for Server {
         Ok((list(&page, "runs").iter().map(run).collect(), next))
     }
 
-    fn points(
-        &mut self,
-        run: &Run,
-        each: &mut dyn FnMut(Vec<Metric>) -> Result<()>,
-    ) -> Result<()> {
+    fn points(&mut self, run: &Run, each: &mut dyn FnMut(Vec<Metric>) -> Result<()>) -> Result<()> {
         let size = BLOCK.to_string();
         for key in &run.metrics {
             let mut token = String::new();

@@ -353,7 +353,10 @@ mod tests {
             "none: null\ntags: {}\nmore: []\nnothing:\nlast: -3\n",
         );
         let yaml = Yaml::parse(text).unwrap();
-        assert_eq!(yaml.pairs("aliases"), [("champion".to_owned(), "1".to_owned())]);
+        assert_eq!(
+            yaml.pairs("aliases"),
+            [("champion".to_owned(), "1".to_owned())]
+        );
         assert_eq!(
             yaml.text("description").unwrap(),
             "first line\nsecond: it's \"quoted\" # and long word word word word word word word word word word word"
@@ -363,11 +366,18 @@ mod tests {
             "tab\there ä \u{2028} and a long tail word word word word word word word word"
         );
         assert_eq!(yaml.text("empty"), Some(""));
-        assert!(yaml.text("plain").unwrap().ends_with("thirteen fourteen fifteen"));
+        assert!(
+            yaml.text("plain")
+                .unwrap()
+                .ends_with("thirteen fourteen fifteen")
+        );
         assert_eq!(yaml.number("key: odd"), Some(5));
         assert_eq!(
             yaml.get("list"),
-            Some(&Yaml::List(vec![Yaml::Text("a".into()), Yaml::Text("b".into())]))
+            Some(&Yaml::List(vec![
+                Yaml::Text("a".into()),
+                Yaml::Text("b".into())
+            ]))
         );
         assert_eq!(yaml.text("none"), None);
         assert_eq!(yaml.text("nothing"), None);

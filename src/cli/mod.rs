@@ -7,8 +7,10 @@ mod dashboard;
 mod data;
 mod demo;
 mod doctor;
+mod experiments;
 mod features;
 mod follow;
+mod import;
 mod init;
 mod interrupt;
 mod jobs;
@@ -132,6 +134,11 @@ enum Command {
     /// Tracked runs
     #[command(subcommand)]
     Runs(runs::RunsCommand),
+    /// What runs are filed under
+    #[command(subcommand)]
+    Experiments(experiments::ExperimentsCommand),
+    /// Take in an mlruns folder, an mlflow.db, a live MLflow server, or an export
+    Import(import::ImportArgs),
     /// Registered models
     #[command(subcommand)]
     Models(models::ModelsCommand),
@@ -259,6 +266,8 @@ fn run(cli: Cli, output: &Output) -> Result<Exit> {
         Command::Predict(args) => predict::predict(&args, &connection, output),
         Command::Explain(args) => predict::explain(&args, &connection, output),
         Command::Runs(command) => runs::run(&command, &connection, output),
+        Command::Experiments(command) => experiments::run(&command, &connection, output),
+        Command::Import(args) => import::run(&args, &connection, output),
         Command::Models(command) => models::run(&command, &connection, output),
         Command::Monitor(command) => monitor::run(&command, &connection, output),
         Command::Jobs(command) => jobs::run(&command, &connection, output),

@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod migrate;
 pub mod model_pages;
 pub mod model_versions;
+pub mod mlflow_db;
 pub mod notices;
 pub mod online;
 pub mod pipelines;

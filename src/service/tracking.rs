@@ -200,7 +200,14 @@ impl Tracking {
                 experiments::set_tag(transaction, &id, &tag.key, &tag.value, now)?;
             }
             let object = format!("experiment:{id}");
-            audit::by_actor(transaction, now, "create_experiment", object, None, Some(&name))?;
+            audit::by_actor(
+                transaction,
+                now,
+                "create_experiment",
+                object,
+                None,
+                Some(&name),
+            )?;
             Ok(id)
         })?;
         self.core.bus.emit(Event::ExperimentsChanged);
@@ -273,7 +280,10 @@ impl Tracking {
                 true => "restore_experiment",
                 false => "delete_experiment",
             };
-            let (old, new) = (experiments::lifecycle_name(from), experiments::lifecycle_name(to));
+            let (old, new) = (
+                experiments::lifecycle_name(from),
+                experiments::lifecycle_name(to),
+            );
             let object = format!("experiment:{id}");
             audit::by_actor(transaction, now, action, object, Some(old), Some(new))
         })?;
@@ -395,7 +405,14 @@ impl Tracking {
             if acting::current().is_some_and(|actor| actor.token.is_some()) {
                 // the run's own user is what the client says; whose token it was is kept here
                 let object = format!("run:{}", run.id);
-                audit::by_actor(transaction, now, "create_run", object, None, Some(&run.name))?;
+                audit::by_actor(
+                    transaction,
+                    now,
+                    "create_run",
+                    object,
+                    None,
+                    Some(&run.name),
+                )?;
             }
             runs::complete(transaction, number, run)
         })?;
@@ -480,7 +497,10 @@ impl Tracking {
             }
             runs::set_lifecycle(transaction, number, to)?;
             let action = if restore { "restore_run" } else { "delete_run" };
-            let (old, new) = (experiments::lifecycle_name(from), experiments::lifecycle_name(to));
+            let (old, new) = (
+                experiments::lifecycle_name(from),
+                experiments::lifecycle_name(to),
+            );
             let object = format!("run:{id}");
             audit::by_actor(transaction, now, action, object, Some(old), Some(new))
         })?;

@@ -22,7 +22,7 @@ const FRUGAL: [(&str, &str); 3] = [
 ];
 
 /// Takes the start lock, and starts the daemon unless one answers by then.
-pub(super) fn start(client: &Client, workspace: &Workspace, listen: Option<&str>) -> Result<()> {
+pub(super) fn start(client: &Client, workspace: &Workspace, options: &[&str]) -> Result<()> {
     workspace.create()?;
     let lock = File::options()
         .create(true)
@@ -50,9 +50,7 @@ pub(super) fn start(client: &Client, workspace: &Workspace, listen: Option<&str>
         .stdout(output.try_clone()?)
         .stderr(output)
         .current_dir(workspace.root());
-    if let Some(listen) = listen {
-        command.args(["--listen", listen]);
-    }
+    command.args(options);
     let mut child = command
         .spawn()
         .map_err(|error| Error::unavailable("the daemon cannot be started").because(error))?;

@@ -2,13 +2,13 @@
 
 use super::{Context, blocking, json, refused};
 use crate::api::protocol::{Command, Reply};
-use crate::domain::trigger::Cause;
 use crate::domain::access::Actor;
+use crate::domain::trigger::Cause;
 use crate::domain::{Error, Result};
 use crate::service::access::NewToken;
 use crate::service::requests::CommandRequest;
-use axum::body::Bytes;
 use axum::Extension;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
@@ -190,7 +190,9 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
             Reply::Done
         }
         Command::Note { run, text, seen } => {
-            services.tracking.note_as_seen(&run, &text, seen.as_deref())?;
+            services
+                .tracking
+                .note_as_seen(&run, &text, seen.as_deref())?;
             Reply::Done
         }
         Command::Archive { run, restore } => {

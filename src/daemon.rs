@@ -109,6 +109,11 @@ pub fn run(
     let tcp = bind_tcp(chosen.as_deref())?;
     let address = tcp.local_addr()?;
     let http = address.to_string();
+    // what other machines may call this one
+    let called = match is_near {
+        true => Vec::new(),
+        false => certificate::names(address.ip()),
+    };
     let certificate = match (&tls, is_near || behind_proxy) {
         (None, true) => None,
         (files, _) => Some(certificate::load(
@@ -146,7 +151,7 @@ pub fn run(
     let app = routes(
         &services,
         &runtime,
-        (&http, fingerprint.clone()),
+        (&http, fingerprint.clone(), called),
         started,
         stop.clone(),
     );
@@ -195,7 +200,7 @@ pub fn run(
 fn routes(
     services: &Arc<Services>,
     runtime: &Arc<Runtime>,
-    (http, fingerprint): (&str, Option<String>),
+    (http, fingerprint, called): (&str, Option<String>, Vec<String>),
     started: Timestamp,
     stop: watch::Sender<bool>,
 ) -> Router {
@@ -211,10 +216,9 @@ fn routes(
     let router = Router::new()
         .merge(server::router(Arc::new(context)))
         .merge(crate::http::router(services));
-    guard::guarded(
-        protect(router, services),
-        Guard::new(http, &services.core.config().hosts),
-    )
+    let mut names = services.core.config().hosts.clone();
+    names.extend(called);
+    guard::guarded(protect(router, services), Guard::new(http, &names))
 }
 
 /// Whether an address is of the loopback kind: only this machine reaches it. A name counts as what it stands for.

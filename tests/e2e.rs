@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "e2e/access.rs"]
+mod access;
 #[path = "e2e/command.rs"]
 mod command;
 #[path = "e2e/daemon.rs"]

@@ -5,6 +5,7 @@
 //! the first snapshots. `POST /api/trainyard/v1/command` takes a [`Command`], answers a [`Reply`]
 //! or, with the status of its kind, a [`Failure`].
 
+use crate::domain::alert::Alert;
 use crate::domain::dataset::DatasetRow;
 use crate::domain::deployment::{Deployment, Explanation, LivePage};
 use crate::domain::drift::{DriftDetail, DriftPage, DriftReport};
@@ -435,6 +436,13 @@ pub enum Command {
         /// JSON objects, one a row.
         rows: Vec<serde_json::Map<String, serde_json::Value>>,
     },
+    /// Alerts, newest first.
+    Alerts,
+    /// Somebody knows of an alert.
+    AcknowledgeAlert {
+        /// Which.
+        alert: i64,
+    },
     /// Read `trainyard.toml` again.
     Reload,
     /// Stop the daemon, jobs go on.
@@ -480,6 +488,8 @@ pub enum Reply {
     Report(Box<DriftReport>),
     /// Drift reports.
     Reports(Vec<DriftReport>),
+    /// Alerts, newest first.
+    Alerts(Vec<Alert>),
     /// A profile.
     Profile(Box<Profile>),
     /// A deployment.

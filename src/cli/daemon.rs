@@ -5,9 +5,11 @@ use super::output::{Output, age};
 use super::{Exit, Failure, Result};
 use crate::api::client::{Address, Client};
 use crate::api::protocol::{Command, Overview, Snapshot, Topic};
+use crate::domain::allocator::FRUGAL;
 use crate::domain::deployment::Deployment;
 use crate::domain::{Error, ErrorKind};
 use clap::Args;
+use std::os::unix::process::CommandExt as _;
 
 /// Arguments of `up`.
 #[derive(Args, Debug)]
@@ -23,6 +25,7 @@ pub(crate) struct UpArgs {
 pub(crate) fn up(args: &UpArgs, connection: &Connection, output: &Output) -> Result<Exit> {
     let workspace = connection.configured()?;
     if args.foreground {
+        become_frugal();
         let config = crate::service::configuration::load(&workspace)?;
         crate::daemon::run(workspace, config, args.listen.as_deref(), true)?;
         return Ok(Exit::Done);
@@ -46,6 +49,21 @@ pub(crate) fn up(args: &UpArgs, connection: &Connection, output: &Output) -> Res
     let client = Client::start(&workspace, super::connect::user(), args.listen.as_deref())?;
     let overview = overview(&client)?;
     say(&client, &overview, output)
+}
+
+/// The allocator reads its settings before `main`: without them this process begins once more, with them. When that
+/// fails it goes on as it is, and takes more memory.
+fn become_frugal() {
+    let set = |(name, _): &(&str, &str)| std::env::var_os(name).is_some();
+    if FRUGAL.iter().any(set) {
+        return;
+    }
+    if let Ok(program) = std::env::current_exe() {
+        let _ = std::process::Command::new(program)
+            .args(std::env::args_os().skip(1))
+            .envs(FRUGAL)
+            .exec();
+    }
 }
 
 pub(crate) fn down(connection: &Connection, output: &Output) -> Result<Exit> {

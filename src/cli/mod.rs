@@ -1,6 +1,7 @@
 //! The command line: one file per group of subcommands; parses, asks the daemon, prints, exit code.
 //! Holds no rule: what a subcommand does is a service method behind the API, or a pure function.
 
+mod alerts;
 mod connect;
 mod daemon;
 mod dashboard;
@@ -118,6 +119,9 @@ enum Command {
     /// Drift and quality by window
     #[command(subcommand)]
     Monitor(monitor::MonitorCommand),
+    /// What a person should look at
+    #[command(subcommand)]
+    Alerts(alerts::AlertsCommand),
     /// Background work
     #[command(subcommand)]
     Jobs(jobs::JobsCommand),
@@ -236,6 +240,7 @@ fn run(cli: Cli, output: &Output) -> Result<Exit> {
         Command::Runs(command) => runs::run(&command, &connection, output),
         Command::Models(command) => models::run(&command, &connection, output),
         Command::Monitor(command) => monitor::run(&command, &connection, output),
+        Command::Alerts(command) => alerts::run(&command, &connection, output),
         Command::Jobs(command) => jobs::run(&command, &connection, output),
         Command::Doctor => doctor::run(&connection, output),
         Command::Completions(args) => shell::completions(&args),

@@ -1,6 +1,8 @@
 //! Plain nouns of the field: ids, records, read models, events, errors.
 //! No IO, no clock of its own, no SQL; everything above may use it.
 
+pub mod alert;
+pub mod allocator;
 pub mod clock;
 pub mod dataset;
 pub mod deployment;

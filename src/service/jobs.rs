@@ -11,7 +11,7 @@ use crate::domain::run::{Pair, RunStatus};
 use crate::domain::trigger::Cause;
 use crate::domain::{Error, Event, JobId, Result, RunId, Timestamp};
 use crate::store::Transaction;
-use crate::store::{jobs as rows, metrics, runs};
+use crate::store::{jobs as rows, metrics, pipelines, runs};
 use std::sync::Arc;
 
 /// Rows of the jobs pane.
@@ -351,10 +351,11 @@ impl Jobs {
         self.core.store.read(rows::to_cancel)
     }
 
-    /// Queues an ended job again: a new attempt of the same job, beyond its limit if need be.
+    /// Queues an ended job again: a new attempt of the same job, beyond its limit if need be. The pipeline's run that
+    /// ended because of it goes on with it.
     pub fn retry(&self, job: JobId, by: &str) -> Result<()> {
         let cause = Cause::Request { by: by.to_owned() };
-        let run = self.core.store.write(move |transaction| {
+        let (run, reopened) = self.core.store.write(move |transaction| {
             let row = rows::get(transaction, job)?;
             if !row.state.is_ended() {
                 return Err(Error::conflict(format!(
@@ -363,9 +364,17 @@ impl Jobs {
                 )));
             }
             rows::requeue(transaction, job, &cause, None, true)?;
-            Ok(row.run)
+            let pipeline_run = rows::pipeline_run(transaction, job)?;
+            let reopened = match pipeline_run {
+                Some(id) => pipelines::reopen(transaction, id, job)?,
+                None => false,
+            };
+            Ok((row.run, pipeline_run.filter(|_| reopened)))
         })?;
         self.changed(job, run.as_ref());
+        if let Some(run) = reopened {
+            self.core.bus.emit(Event::PipelineReopened { run });
+        }
         Ok(())
     }
 

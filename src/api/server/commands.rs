@@ -172,6 +172,11 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
         Command::ExplainRows { model, rows } => {
             Reply::Explanations(services.explain_rows(&model, &rows)?)
         }
+        Command::Alerts => Reply::Alerts(services.monitoring.alerts().list()?),
+        Command::AcknowledgeAlert { alert } => {
+            services.monitoring.alerts().acknowledge(alert, by)?;
+            Reply::Done
+        }
         Command::Reload => {
             context.pipelines.reload()?;
             Reply::Done

@@ -20,5 +20,7 @@ mod refusal;
 mod swap;
 #[path = "e2e/terminal.rs"]
 mod terminal;
+#[path = "e2e/triggers.rs"]
+mod triggers;
 #[path = "e2e/wire.rs"]
 mod wire;

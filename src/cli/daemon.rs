@@ -8,6 +8,7 @@ use crate::api::protocol::{Command, Overview, Snapshot, Topic};
 use crate::domain::allocator::FRUGAL;
 use crate::domain::deployment::Deployment;
 use crate::domain::{Error, ErrorKind};
+use crate::workspace::Workspace;
 use clap::Args;
 use std::os::unix::process::CommandExt as _;
 
@@ -69,18 +70,41 @@ fn become_frugal() {
 pub(crate) fn down(connection: &Connection, output: &Output) -> Result<Exit> {
     let client = connection.client(false)?;
     client.command(&Command::Shutdown)?;
-    // The answer comes before the end; the socket's silence is the end.
+    // The answer comes before the end: the socket falls silent first, the lock is free when the process is gone.
     for _ in 0..200 {
         if client.snapshots(&[Topic::Overview]).is_err() {
             break;
         }
         std::thread::sleep(std::time::Duration::from_millis(25));
     }
+    if !connection.remote() {
+        await_end(&connection.workspace()?)?;
+    }
     if output.json {
         output.document(&serde_json::json!({ "stopped": true }))?;
     }
     output.line("stopped; jobs that were running go on");
     Ok(Exit::Done)
+}
+
+/// Waits until the daemon has let go of its workspace.
+fn await_end(workspace: &Workspace) -> Result<()> {
+    let lock = std::fs::File::open(workspace.lock())?;
+    for _ in 0..1_000 {
+        match lock.try_lock_shared() {
+            Err(std::fs::TryLockError::WouldBlock) => {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            // whatever else is wrong with the lock: nobody holds it
+            Ok(()) | Err(std::fs::TryLockError::Error(_)) => return Ok(()),
+        }
+    }
+    Err(Error::unavailable(format!(
+        "the daemon of `{}` was asked to stop and has not ended after 10 seconds: its log in `{}` says what it does",
+        workspace.root().display(),
+        workspace.logs().display()
+    ))
+    .into())
 }
 
 pub(crate) fn status(connection: &Connection, output: &Output) -> Result<Exit> {

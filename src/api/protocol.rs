@@ -7,6 +7,7 @@
 
 use crate::domain::access::{AuditEntry, Role, Token, TokenKind};
 use crate::domain::board::{GroupBy, RunGroups, Sweep};
+use crate::domain::alert::Alert;
 use crate::domain::dataset::DatasetRow;
 use crate::domain::deployment::{Deployment, Explanation, LivePage};
 use crate::domain::drift::{DriftDetail, DriftPage, DriftReport};
@@ -591,6 +592,13 @@ pub enum Command {
         /// Lines at most.
         limit: u32,
     },
+    /// Alerts, newest first.
+    Alerts,
+    /// Somebody knows of an alert.
+    AcknowledgeAlert {
+        /// Which.
+        alert: i64,
+    },
     /// Read `trainyard.toml` again.
     Reload,
     /// Stop the daemon, jobs go on.
@@ -615,6 +623,7 @@ impl Command {
             | Self::PipelineRun { .. }
             | Self::Reports { .. }
             | Self::Job { .. }
+            | Self::Alerts
             | Self::Experiments
             | Self::Tallies { .. }
             | Self::MetricHistory { .. }
@@ -630,6 +639,7 @@ impl Command {
             | Self::CancelJob { .. }
             | Self::RetryJob { .. }
             | Self::Note { .. }
+            | Self::AcknowledgeAlert { .. }
             | Self::ExplainRows { .. } => Role::Operator,
             Self::Train { promote: true, .. }
             | Self::Promote { .. }
@@ -717,6 +727,8 @@ pub enum Reply {
     Report(Box<DriftReport>),
     /// Drift reports.
     Reports(Vec<DriftReport>),
+    /// Alerts, newest first.
+    Alerts(Vec<Alert>),
     /// A profile.
     Profile(Box<Profile>),
     /// A deployment.

@@ -1,6 +1,7 @@
 //! The command line: one file per group of subcommands; parses, asks the daemon, prints, exit code.
 //! Holds no rule: what a subcommand does is a service method behind the API, or a pure function.
 
+mod alerts;
 mod connect;
 mod daemon;
 mod dashboard;
@@ -150,6 +151,9 @@ enum Command {
     Tokens(tokens::TokensCommand),
     /// Who changed what, newest first
     Audit(tokens::AuditArgs),
+    /// What a person should look at
+    #[command(subcommand)]
+    Alerts(alerts::AlertsCommand),
     /// Background work
     #[command(subcommand)]
     Jobs(jobs::JobsCommand),
@@ -270,6 +274,7 @@ fn run(cli: Cli, output: &Output) -> Result<Exit> {
         Command::Import(args) => import::run(&args, &connection, output),
         Command::Models(command) => models::run(&command, &connection, output),
         Command::Monitor(command) => monitor::run(&command, &connection, output),
+        Command::Alerts(command) => alerts::run(&command, &connection, output),
         Command::Jobs(command) => jobs::run(&command, &connection, output),
         Command::Tokens(command) => tokens::run(&command, &connection, output),
         Command::Audit(args) => tokens::audit(&args, &connection, output),

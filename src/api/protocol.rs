@@ -7,7 +7,7 @@
 
 use crate::domain::dataset::DatasetRow;
 use crate::domain::deployment::{Deployment, Explanation, LivePage};
-use crate::domain::drift::{DriftDetail, DriftPage, DriftReport};
+use crate::domain::drift::{DriftDetail, DriftPage, DriftReport, Reference};
 use crate::domain::experiment::Experiment;
 use crate::domain::feature::{FeatureDetail, FeaturesPage};
 use crate::domain::host::HostSample;
@@ -75,6 +75,9 @@ pub enum Topic {
         monitor: Option<String>,
         /// Which window's report.
         report: Option<i64>,
+        /// Held against this; none: the training of the version that answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        against: Option<Reference>,
     },
     /// One column of one window.
     DriftColumn {
@@ -82,6 +85,9 @@ pub enum Topic {
         report: i64,
         /// Which column.
         column: String,
+        /// Held against this; none: the training of the version that answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        against: Option<Reference>,
     },
     /// A deployment's live page. `deployment` none: the first.
     Live {

@@ -78,6 +78,8 @@ pub struct Runs {
     detail: Option<RunDetail>,
     comparison: Option<Comparison>,
     series: BTreeMap<String, Vec<Series>>,
+    /// The runs that `series` were asked for.
+    series_of: Vec<RunId>,
     live: Option<LivePage>,
     jobs: Option<JobsPage>,
     wide: bool,
@@ -181,6 +183,11 @@ impl Pane for Runs {
                 Vec::new()
             }
             Input::Refused(topic, failure) => {
+                match topic {
+                    Topic::Compare { .. } => self.comparison = None,
+                    Topic::Run { .. } => self.detail = None,
+                    _ => {}
+                }
                 if matches!(topic, Topic::Runs(_)) {
                     self.refused = Some(failure.message.clone());
                 }
@@ -347,8 +354,18 @@ impl Runs {
         }
     }
 
+    /// Runs whose curves are there and drawn: those before until the others' have come.
+    fn drawn(&self) -> Vec<Shown> {
+        let known = self.series_of.iter().find(|run| !self.is_champion(run));
+        self.shown_with(known.or(self.selected.as_ref()))
+    }
+
     /// Runs with a curve, the champion last.
     fn shown(&self) -> Vec<Shown> {
+        self.shown_with(self.selected.as_ref())
+    }
+
+    fn shown_with(&self, selected: Option<&RunId>) -> Vec<Shown> {
         let mut shown: Vec<Shown> = self
             .marks
             .iter()
@@ -359,11 +376,11 @@ impl Runs {
                 tag: LETTERS[place].to_owned(),
                 colour: place,
                 champion: false,
-                selected: self.selected.as_ref() == Some(run),
+                selected: selected == Some(run),
             })
             .collect();
         if shown.is_empty()
-            && let Some(run) = self.selected.as_ref().filter(|run| !self.is_champion(run))
+            && let Some(run) = selected.filter(|run| !self.is_champion(run))
         {
             let name = self.name_of(run);
             shown.push(Shown {
@@ -468,7 +485,8 @@ impl Runs {
             {
                 self.comparison = Some(comparison.clone());
             }
-            (Topic::Series { key, .. }, Snapshot::Series(series)) => {
+            (Topic::Series { key, runs, .. }, Snapshot::Series(series)) => {
+                self.series_of.clone_from(runs);
                 self.series.insert(key.clone(), series.clone());
                 // curves of metrics that are not looked at any more
                 let charted = self.charted();
@@ -858,7 +876,7 @@ impl Runs {
                 title: format!("Cancel {}?", row.name),
                 lines: vec![
                     format!("Job {job} is told to stop, then killed after a grace."),
-                    "What it logged stays; t in Jobs runs it again.".to_owned(),
+                    "What it logged stays; ‹train› in Jobs runs it again.".to_owned(),
                 ],
                 verb: "Cancel job".to_owned(),
                 command: Some(Box::new(Command::CancelJob { job })),
@@ -872,7 +890,9 @@ impl Runs {
         vec![Effect::Dialog(Dialog::Confirm {
             tag: "archive",
             title: format!("Archive {}?", row.name),
-            lines: vec!["It leaves the table; its data stay. u restores it for 30 s.".to_owned()],
+            lines: vec![
+                "It leaves the table; its data stay. ‹undo› restores it for 30 s.".to_owned(),
+            ],
             verb: "Archive".to_owned(),
             command: Some(Box::new(command(false))),
             then: Then::Undo {
@@ -964,7 +984,7 @@ impl Runs {
         let mut effects = vec![export::csv("runs", &rows)];
         if let Some(key) = self.metric() {
             let chart = self.view.chart(&key, &self.series, &self.shown());
-            effects.extend(export::svg(&key, &chart));
+            effects.push(export::chart(&key, chart));
         }
         effects
     }
@@ -1005,7 +1025,7 @@ impl Runs {
                             set: Vec::new(),
                             promote: false,
                         },
-                        then: Then::Say(format!("training {pipeline}: 6 shows the job")),
+                        then: Then::Say(format!("training {pipeline}: ‹pane_6› shows the job")),
                     }];
                 }
             }

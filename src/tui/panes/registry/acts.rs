@@ -15,7 +15,7 @@ impl Registry {
         };
         if is_champion(row) {
             return vec![Effect::say(format!(
-                "{} is the champion; r rolls back",
+                "{} is the champion; ‹rollback› rolls back",
                 row.version.version
             ))];
         }
@@ -55,7 +55,7 @@ impl Registry {
             title: format!("Alias for {} {}", row.version.model, row.version.version),
             lines: vec![
                 "NAME lets callers say models:/MODEL@NAME; -NAME takes it away.".to_owned(),
-                "champion moves by p and r only, after the gate.".to_owned(),
+                "champion moves by ‹promote› and ‹rollback› only, after the gate.".to_owned(),
             ],
             text: String::new(),
         })]
@@ -88,7 +88,7 @@ impl Registry {
         }
         if alias == CHAMPION {
             return vec![Effect::warn(
-                "`champion` moves by p (after the gate) and r only",
+                "`champion` moves by ‹promote› (after the gate) and ‹rollback› only",
             )];
         }
         let before = page
@@ -191,6 +191,12 @@ impl Registry {
             }));
             rows.push(cells);
         }
-        vec![export::csv(&format!("{}-versions", page.model.name), &rows)]
+        let name = page.model.name.to_string();
+        let mut effects = vec![export::csv(&format!("{name}-versions"), &rows)];
+        effects.extend(
+            facts::metric_bars(self)
+                .map(|(version, spec)| export::chart(&format!("{name}-{version}-metrics"), spec)),
+        );
+        effects
     }
 }

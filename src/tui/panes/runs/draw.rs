@@ -121,7 +121,7 @@ pub fn status(pane: &Runs, context: &Context) -> Vec<String> {
         parts.push(format!("as of {} ago", text::age(context.now.since(since))));
     }
     if pane.fresh > 0 {
-        parts.push(format!("{} new, Home", pane.fresh));
+        parts.push(format!("{} new, ‹top›", pane.fresh));
     }
     let filter = context.keymap.label(Action::Filter);
     parts.push(if pane.filter.is_empty() {
@@ -253,7 +253,9 @@ fn with_table<T>(
         selected: Some(pane.cursor),
         focused: pane.part == Part::Table,
         sort,
-        empty: "no run matches the filter; Esc clears it",
+        empty: &context
+            .keymap
+            .fill("no run matches the filter; ‹back› clears it"),
     };
     Some(with(&table))
 }
@@ -306,7 +308,7 @@ fn parts_title(pane: &Runs, name: &str) -> String {
         .iter()
         .position(|part| *part == pane.part)
         .unwrap_or(0);
-    format!("{name} ─ part {} of {} (Tab)", place + 1, PARTS.len())
+    format!("{name} ─ part {} of {}", place + 1, PARTS.len())
 }
 
 fn draw_chart(spec: &ChartSpec, area: Rect, focused: bool, buffer: &mut Buffer, context: &Context) {
@@ -315,15 +317,18 @@ fn draw_chart(spec: &ChartSpec, area: Rect, focused: bool, buffer: &mut Buffer, 
 }
 
 /// The chart of one metric; says so where nothing has a curve.
-fn spec(pane: &Runs, key: &str) -> ChartSpec {
-    let mut spec = pane.view.chart(key, &pane.series, &pane.shown());
+fn spec(pane: &Runs, key: &str, context: &Context) -> ChartSpec {
+    let mut spec = pane.view.chart(key, &pane.series, &pane.drawn());
     if let Chart::Curves(curves) = &mut spec.chart {
         let single = pane
             .detail
             .as_ref()
             .is_some_and(|detail| detail.curves.is_empty());
         curves.empty = if single {
-            format!("{key} was logged once: no curve; Enter shows the value")
+            format!(
+                "{key} was logged once: no curve; {} shows the value",
+                context.keymap.label(Action::Open)
+            )
         } else {
             "no points yet".to_owned()
         };
@@ -337,7 +342,7 @@ fn curves(pane: &Runs, area: Rect, buffer: &mut Buffer, context: &Context) {
     }
     let focused = pane.part == Part::Chart;
     match pane.metric() {
-        Some(key) => draw_chart(&spec(pane, &key), area, focused, buffer, context),
+        Some(key) => draw_chart(&spec(pane, &key, context), area, focused, buffer, context),
         None => {
             let inside = frame::part(buffer, area, "Curves", focused, context.theme);
             buffer.set_stringn(
@@ -358,7 +363,7 @@ fn grid(pane: &Runs, places: &Places, buffer: &mut Buffer, context: &Context) {
     let charted = pane.charted();
     for (place, area) in places.grid[..2].iter().enumerate() {
         match charted.get(place + 1) {
-            Some(key) => draw_chart(&spec(pane, key), *area, false, buffer, context),
+            Some(key) => draw_chart(&spec(pane, key, context), *area, false, buffer, context),
             None => {
                 let inside = frame::part(buffer, *area, "Curves", false, context.theme);
                 buffer.set_stringn(
@@ -398,7 +403,7 @@ fn readout(pane: &Runs, places: &Places, buffer: &mut Buffer, context: &Context)
     let Some(key) = pane.metric() else {
         return;
     };
-    let curves = pane.view.curves(&key, &pane.series, &pane.shown());
+    let curves = pane.view.curves(&key, &pane.series, &pane.drawn());
     if let Some(said) = pane.view.readout(&curves) {
         let area = if places.grid[0].is_empty() {
             places.chart
@@ -423,24 +428,14 @@ fn put_lines(lines: &[Line], inside: Rect, scroll: usize, buffer: &mut Buffer) {
     }
 }
 
-/// The sentences: how the marked runs, or the one under the cursor, stand.
+/// The sentences: how the marked runs, or the one under the cursor, stand. What was said before stays until the answer
+/// for another choice is there.
 fn verdicts(pane: &Runs) -> Vec<String> {
-    let compared = pane.compared();
-    let comparison = pane.comparison.as_ref().filter(|comparison| {
-        let champion = comparison.champion.as_ref();
-        comparison
-            .runs
-            .iter()
-            .map(|(run, _)| run)
-            .filter(|run| Some(*run) != champion || compared.contains(run))
-            .eq(compared.iter())
-    });
-    match comparison {
+    match &pane.comparison {
         Some(comparison) if !comparison.verdicts.is_empty() => comparison.verdicts.clone(),
         _ => pane
             .detail
             .as_ref()
-            .filter(|detail| pane.selected.as_ref() == Some(&detail.run.id))
             .map(|detail| detail.verdict.clone())
             .filter(|verdict| !verdict.is_empty())
             .into_iter()
@@ -609,9 +604,10 @@ fn detail(pane: &Runs, places: &Places, buffer: &mut Buffer, context: &Context) 
     }
     let theme = context.theme;
     let focused = pane.part == Part::Detail;
-    let name = pane
-        .selected
-        .as_ref()
+    // the run whose details are there, until those of the run under the cursor have come
+    let shown = pane.detail.as_ref().map(|detail| &detail.run.id);
+    let name = shown
+        .or(pane.selected.as_ref())
         .map_or_else(|| "Run".to_owned(), |run| pane.name_of(run));
     let inside = frame::part(buffer, area, name, focused, theme);
     let Some(detail) = &pane.detail else {
@@ -619,7 +615,7 @@ fn detail(pane: &Runs, places: &Places, buffer: &mut Buffer, context: &Context) 
         put_lines(&[said], inside, 0, buffer);
         return;
     };
-    let stale = pane.selected.as_ref() != Some(&detail.run.id);
+    let stale = context.lost.is_some() && pane.selected.as_ref() != Some(&detail.run.id);
     let width = usize::from(inside.width.saturating_sub(2));
     let tab = TABS[pane.tab.min(TABS.len() - 1)];
     let mut lines = detail_lines(pane, detail, tab, width, context);

@@ -102,6 +102,8 @@ pub struct Runs {
     detail: Option<RunDetail>,
     comparison: Option<Comparison>,
     series: BTreeMap<String, Vec<Series>>,
+    /// The runs that `series` were asked for.
+    series_of: Vec<RunId>,
     sweep: Option<Sweep>,
     live: Option<LivePage>,
     jobs: Option<JobsPage>,
@@ -234,6 +236,11 @@ impl Pane for Runs {
                 Vec::new()
             }
             Input::Refused(topic, failure) => {
+                match topic {
+                    Topic::Compare { .. } => self.comparison = None,
+                    Topic::Run { .. } => self.detail = None,
+                    _ => {}
+                }
                 if matches!(topic, Topic::Runs(_)) {
                     self.refused = Some(failure.message.clone());
                 }
@@ -362,7 +369,8 @@ impl Runs {
             {
                 self.comparison = Some(comparison.clone());
             }
-            (Topic::Series { key, .. }, Snapshot::Series(series)) => {
+            (Topic::Series { key, runs, .. }, Snapshot::Series(series)) => {
+                self.series_of.clone_from(runs);
                 self.series.insert(key.clone(), series.clone());
                 // curves of metrics that are not looked at any more
                 let charted = self.charted();

@@ -19,9 +19,10 @@ pub(super) fn detail(pane: &Runs, places: &Places, buffer: &mut Buffer, context:
     }
     let theme = context.theme;
     let focused = pane.part == Part::Detail;
-    let name = pane
-        .selected
-        .as_ref()
+    // the run whose details are there, until those of the run under the cursor have come
+    let shown = pane.detail.as_ref().map(|detail| &detail.run.id);
+    let name = shown
+        .or(pane.selected.as_ref())
         .map_or_else(|| "Run".to_owned(), |run| pane.name_of(run));
     let inside = frame::part(buffer, area, name, focused, theme);
     let Some(detail) = &pane.detail else {
@@ -29,7 +30,7 @@ pub(super) fn detail(pane: &Runs, places: &Places, buffer: &mut Buffer, context:
         put_lines(&[said], inside, 0, buffer);
         return;
     };
-    let stale = pane.selected.as_ref() != Some(&detail.run.id);
+    let stale = context.lost.is_some() && pane.selected.as_ref() != Some(&detail.run.id);
     let width = usize::from(inside.width.saturating_sub(2));
     let tab = TABS[pane.tab.min(TABS.len() - 1)];
     let mut lines = detail_lines(pane, detail, tab, width, context);

@@ -48,6 +48,9 @@ pub enum Topic {
         key: String,
         /// Points at most.
         buckets: u32,
+        /// Only steps from the first to the second of these, both included; all when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        steps: Option<(i64, i64)>,
     },
     /// Runs side by side.
     Compare {

@@ -20,10 +20,12 @@ pub fn other_rows<'a>(mine: &'a [Pair], theirs: &'a [Pair]) -> Option<[&'a str; 
     };
     // a script's `seed` may seed anything; a training job's also deals out the rows
     let jobs = value(mine, "holdout_rows").is_some() && value(theirs, "holdout_rows").is_some();
-    ROWS.into_iter().filter(|key| jobs || *key != "seed").find_map(|key| {
-        let (mine, theirs) = (value(mine, key)?, value(theirs, key)?);
-        (mine != theirs).then_some([key, mine, theirs])
-    })
+    ROWS.into_iter()
+        .filter(|key| jobs || *key != "seed")
+        .find_map(|key| {
+            let (mine, theirs) = (value(mine, key)?, value(theirs, key)?);
+            (mine != theirs).then_some([key, mine, theirs])
+        })
 }
 
 /// Points of `fold/<metric>`: fold and value.

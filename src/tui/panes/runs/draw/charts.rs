@@ -23,7 +23,7 @@ pub(super) fn draw_chart(
 
 /// The chart of one metric; says so where nothing has a curve.
 pub(super) fn spec(pane: &Runs, key: &str) -> ChartSpec {
-    let mut spec = pane.view.chart(key, &pane.series, &pane.shown());
+    let mut spec = pane.view.chart(key, pane.series_for(key), &pane.drawn());
     if let Chart::Curves(curves) = &mut spec.chart {
         let single = pane
             .detail
@@ -152,7 +152,7 @@ pub(super) fn readout(pane: &Runs, places: &Places, buffer: &mut Buffer, context
     let Some(key) = pane.metric() else {
         return;
     };
-    let curves = pane.view.curves(&key, &pane.series, &pane.shown());
+    let curves = pane.view.curves(&key, pane.series_for(&key), &pane.drawn());
     if let Some(said) = pane.view.readout(&curves) {
         let area = if places.grid[0].is_empty() {
             places.chart

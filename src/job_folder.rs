@@ -110,6 +110,35 @@ impl JobFolder {
         self.path.join("stderr")
     }
 
+    /// What a command printed on both, piece by piece with its time: [`crate::domain::output::Piece`], a line each.
+    pub fn output(&self) -> PathBuf {
+        self.path.join("output.jsonl")
+    }
+
+    /// Puts what an earlier attempt left aside, in a folder of its own, so that the next one begins with nothing.
+    /// Doing it twice changes nothing.
+    pub fn set_aside(&self, attempt: u32) -> Result<()> {
+        let aside = self.path.join(format!("attempt-{attempt}"));
+        std::fs::create_dir_all(&aside)?;
+        for name in [
+            "events.jsonl",
+            "output.jsonl",
+            "stdout",
+            "stderr",
+            "outcome.json",
+            "kept",
+        ] {
+            match std::fs::rename(self.path.join(name), aside.join(name)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::from(error)
+                        .context(format!("putting `{name}` of attempt {attempt} aside")));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the folder, readable by the user alone.
     pub fn create(&self) -> Result<()> {
         use std::os::unix::fs::DirBuilderExt as _;
@@ -280,7 +309,11 @@ mod tests {
     fn an_earlier_attempts_outcome_is_not_this_ones() {
         let (_root, folder) = folder();
         let outcome = Outcome::Succeeded {
-            result: JobResult::Command { status: 0 },
+            result: JobResult::Command {
+                status: 0,
+                signal: None,
+                error: None,
+            },
         };
         write_json(
             &folder.outcome(),

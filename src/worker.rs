@@ -23,7 +23,7 @@ static PANIC: OnceLock<Arc<Mutex<Option<String>>>> = OnceLock::new();
 pub fn run(folder: &Path) -> ExitCode {
     match attempt(folder) {
         Ok(Outcome::Succeeded { .. }) => ExitCode::SUCCESS,
-        Ok(Outcome::Failed { error }) => {
+        Ok(Outcome::Failed { error } | Outcome::Ended { error, .. }) => {
             complain(&format!("failed: {error}"));
             ExitCode::FAILURE
         }
@@ -151,7 +151,10 @@ fn work(folder: &JobFolder, order: Order, cancelled: Arc<AtomicBool>) -> Result<
         })?
         .join();
     Ok(match ended {
-        Ok(Ok(result)) => Outcome::Succeeded { result },
+        Ok(Ok(result)) => match result.failure().map(str::to_owned) {
+            Some(error) => Outcome::Ended { error, result },
+            None => Outcome::Succeeded { result },
+        },
         Ok(Err(error)) if error.kind == ErrorKind::Cancelled => Outcome::Cancelled,
         Ok(Err(error)) => Outcome::Failed {
             error: error.to_string(),
@@ -216,7 +219,11 @@ mod tests {
         let (root, folder) = ordered("test \"$ANSWER\" = 42");
         assert_eq!(run(root.path()), ExitCode::SUCCESS);
         let outcome = folder.ending(3).unwrap();
-        let result = JobResult::Command { status: 0 };
+        let result = JobResult::Command {
+            status: 0,
+            signal: None,
+            error: None,
+        };
         assert_eq!(outcome, Some(Outcome::Succeeded { result }));
         assert_eq!(folder.stamp().unwrap().unwrap().pid, std::process::id());
         assert!(!folder.is_locked());
@@ -226,7 +233,7 @@ mod tests {
     fn an_exit_status_is_a_failure_that_names_it() {
         let (root, folder) = ordered("exit 3");
         assert_eq!(run(root.path()), ExitCode::FAILURE);
-        let Some(Outcome::Failed { error }) = folder.ending(3).unwrap() else {
+        let Some(Outcome::Ended { error, .. }) = folder.ending(3).unwrap() else {
             panic!("no failure");
         };
         assert!(error.contains("exit status 3"), "{error}");

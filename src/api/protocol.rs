@@ -5,8 +5,9 @@
 //! the first snapshots. `POST /api/trainyard/v1/command` takes a [`Command`], answers a [`Reply`]
 //! or, with the status of its kind, a [`Failure`].
 
-use crate::domain::board::{GroupBy, RunGroups, Sweep};
 use crate::domain::access::{AuditEntry, Role, Token, TokenKind};
+use crate::domain::board::{GroupBy, RunGroups, Sweep};
+use crate::domain::alert::Alert;
 use crate::domain::dataset::DatasetRow;
 use crate::domain::deployment::{Deployment, Explanation, LivePage};
 use crate::domain::drift::{DriftDetail, DriftPage, DriftReport};
@@ -15,8 +16,11 @@ use crate::domain::feature::{FeatureDetail, FeaturesPage};
 use crate::domain::host::HostSample;
 use crate::domain::job::{Job, JobLog, JobResult, JobsPage, PipelineRunState};
 use crate::domain::metric::{Metric, Series};
+use crate::domain::output::OutputPage;
 use crate::domain::profile::Profile;
-use crate::domain::registry::{AliasMove, ModelPage, ModelRow, ModelVersion, PromotionPage};
+use crate::domain::registry::{
+    AliasMove, ModelPage, ModelRow, ModelVersion, PromotionPage, VersionPage,
+};
 use crate::domain::run::{Comparison, Run, RunDetail, RunQuery, RunTable};
 use crate::domain::transfer::{Part, Taken, Tally};
 use crate::domain::{
@@ -25,7 +29,7 @@ use crate::domain::{
 use serde::{Deserialize, Serialize};
 
 /// Raised whenever an older client could misread a newer daemon.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// What a client wants to see.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -77,6 +81,13 @@ pub enum Topic {
     Model {
         /// Which.
         model: ModelName,
+    },
+    /// One version of one of them.
+    Version {
+        /// Of which model.
+        model: ModelName,
+        /// Which.
+        version: Version,
     },
     /// All features.
     Features,
@@ -202,6 +213,8 @@ pub enum Snapshot {
     Models(Vec<ModelRow>),
     /// For [`Topic::Model`].
     Model(Box<ModelPage>),
+    /// For [`Topic::Version`].
+    Version(Box<VersionPage>),
     /// For [`Topic::Features`].
     Features(FeaturesPage),
     /// For [`Topic::Feature`].
@@ -329,6 +342,42 @@ pub enum Command {
         /// Where to; none removes it.
         version: Option<Version>,
     },
+    /// Move a version to one of MLflow's stages.
+    SetStage {
+        /// Of which model.
+        model: ModelName,
+        /// Which.
+        version: Version,
+        /// `None`, `Staging`, `Production` or `Archived`.
+        stage: String,
+    },
+    /// Write a version's description.
+    DescribeVersion {
+        /// Of which model.
+        model: ModelName,
+        /// Which.
+        version: Version,
+        /// The text; empty removes it.
+        text: String,
+    },
+    /// Set or remove a version's tag.
+    TagVersion {
+        /// Of which model.
+        model: ModelName,
+        /// Which.
+        version: Version,
+        /// The tag.
+        key: String,
+        /// Its value; none removes it.
+        value: Option<String>,
+    },
+    /// Delete a version for good. One that an alias names, or that a deployment answers with, stays.
+    DeleteVersion {
+        /// Of which model.
+        model: ModelName,
+        /// Which.
+        version: Version,
+    },
     /// Moves of a model's aliases, newest first.
     History {
         /// Which model.
@@ -422,6 +471,17 @@ pub enum Command {
     Job {
         /// Which.
         job: JobId,
+    },
+    /// What a command printed, piece by piece.
+    JobOutput {
+        /// Which.
+        job: JobId,
+        /// Of this attempt; none, or one that is not the newest any more: the newest, from its beginning.
+        attempt: Option<u32>,
+        /// From [`OutputPage::next`] of the part before; 0: from the beginning.
+        from: u64,
+        /// About as many bytes at most.
+        most: u64,
     },
     /// Stop a job.
     CancelJob {
@@ -535,6 +595,13 @@ pub enum Command {
         /// Lines at most.
         limit: u32,
     },
+    /// Alerts, newest first.
+    Alerts,
+    /// Somebody knows of an alert.
+    AcknowledgeAlert {
+        /// Which.
+        alert: i64,
+    },
     /// Read `trainyard.toml` again.
     Reload,
     /// Stop the daemon, jobs go on.
@@ -559,6 +626,7 @@ impl Command {
             | Self::PipelineRun { .. }
             | Self::Reports { .. }
             | Self::Job { .. }
+            | Self::Alerts
             | Self::Experiments
             | Self::Tallies { .. }
             | Self::MetricHistory { .. }
@@ -574,6 +642,7 @@ impl Command {
             | Self::CancelJob { .. }
             | Self::RetryJob { .. }
             | Self::Note { .. }
+            | Self::AcknowledgeAlert { .. }
             | Self::ExplainRows { .. } => Role::Operator,
             Self::Train { promote: true, .. }
             | Self::Promote { .. }
@@ -634,6 +703,8 @@ pub enum Reply {
     Tokens(Vec<Token>),
     /// Lines of the audit, newest first.
     Audit(Vec<AuditEntry>),
+    /// A part of a command's output.
+    Output(Box<OutputPage>),
     /// A job and its result.
     Job(Box<Job>, Option<Box<JobResult>>),
     /// A run.
@@ -659,6 +730,8 @@ pub enum Reply {
     Report(Box<DriftReport>),
     /// Drift reports.
     Reports(Vec<DriftReport>),
+    /// Alerts, newest first.
+    Alerts(Vec<Alert>),
     /// A profile.
     Profile(Box<Profile>),
     /// A deployment.

@@ -2,7 +2,7 @@
 
 use super::connect::{Connection, unexpected};
 use super::output::{Output, age};
-use super::{Exit, Result, wait};
+use super::{Exit, Result, follow, interrupt, wait};
 use crate::api::protocol::{Command, Snapshot, Topic, Update};
 use crate::domain::JobId;
 use crate::domain::job::{JobLog, JobsPage};
@@ -18,20 +18,23 @@ pub(crate) enum JobsCommand {
         /// Which
         id: i64,
     },
-    /// Its output
+    /// Its output: a command's stdout to stdout, its stderr to stderr
     Logs {
         /// Which
         id: i64,
         /// Until it ends
         #[arg(long, short)]
         follow: bool,
+        /// Each line with its time, both streams on stdout
+        #[arg(long, short)]
+        timestamps: bool,
     },
     /// Stop it
     Cancel {
         /// Which
         id: i64,
     },
-    /// Try it again
+    /// Try it again: a command with a run of its own, training from its checkpoint in its run
     Retry {
         /// Which
         id: i64,
@@ -69,7 +72,27 @@ pub(crate) fn run(command: &JobsCommand, connection: &Connection, output: &Outpu
             }
             Ok(Exit::Done)
         }
-        JobsCommand::Logs { id, follow } => logs(connection, JobId(*id), *follow, output),
+        JobsCommand::Logs {
+            id,
+            follow,
+            timestamps,
+        } => {
+            let job = JobId(*id);
+            let client = connection.client(true)?;
+            let (row, _) = wait::job(&client, job)?;
+            if row.kind != "command" || *timestamps || output.json {
+                return logs(connection, job, *follow, output);
+            }
+            if !*follow {
+                follow::print_all(&client, job, output)?;
+                return Ok(Exit::Done);
+            }
+            let presses = interrupt::Presses::heard()?;
+            match follow::until_ended(&client, job, &presses, false, output)? {
+                follow::End::Ended(row) => Ok(wait::exit(&row, output)),
+                follow::End::Left => Ok(Exit::Done),
+            }
+        }
         JobsCommand::Cancel { id } => done(
             connection,
             &Command::CancelJob { job: JobId(*id) },

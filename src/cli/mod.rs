@@ -1,14 +1,19 @@
 //! The command line: one file per group of subcommands; parses, asks the daemon, prints, exit code.
 //! Holds no rule: what a subcommand does is a service method behind the API, or a pure function.
 
+mod alerts;
 mod connect;
 mod daemon;
 mod dashboard;
 mod data;
 mod demo;
 mod doctor;
+mod experiments;
 mod features;
+mod follow;
+mod import;
 mod init;
+mod interrupt;
 mod jobs;
 mod models;
 mod monitor;
@@ -17,6 +22,7 @@ mod predict;
 mod run;
 mod runs;
 mod shell;
+mod tokens;
 mod train;
 mod wait;
 
@@ -67,6 +73,23 @@ struct Global {
         hide_env_values = true
     )]
     token: Option<String>,
+    /// Trust the certificates in this PEM file when attaching by https://
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "TRAINYARD_SERVER_CA",
+        conflicts_with = "server_fingerprint"
+    )]
+    server_ca: Option<PathBuf>,
+    /// Trust the one certificate with this SHA-256, as `status` prints it on the server
+    #[arg(
+        long,
+        global = true,
+        value_name = "sha256:HEX",
+        env = "TRAINYARD_SERVER_FINGERPRINT"
+    )]
+    server_fingerprint: Option<String>,
     /// One JSON document on stdout
     #[arg(long, global = true)]
     json: bool,
@@ -112,12 +135,25 @@ enum Command {
     /// Tracked runs
     #[command(subcommand)]
     Runs(runs::RunsCommand),
+    /// What runs are filed under
+    #[command(subcommand)]
+    Experiments(experiments::ExperimentsCommand),
+    /// Take in an mlruns folder, an mlflow.db, a live MLflow server, or an export
+    Import(import::ImportArgs),
     /// Registered models
     #[command(subcommand)]
     Models(models::ModelsCommand),
     /// Drift and quality by window
     #[command(subcommand)]
     Monitor(monitor::MonitorCommand),
+    /// Who may come in
+    #[command(subcommand)]
+    Tokens(tokens::TokensCommand),
+    /// Who changed what, newest first
+    Audit(tokens::AuditArgs),
+    /// What a person should look at
+    #[command(subcommand)]
+    Alerts(alerts::AlertsCommand),
     /// Background work
     #[command(subcommand)]
     Jobs(jobs::JobsCommand),
@@ -148,7 +184,7 @@ pub(crate) enum Exit {
 #[derive(Debug)]
 pub(crate) struct Failure {
     code: u8,
-    error: Error,
+    pub(crate) error: Error,
 }
 
 impl Failure {
@@ -234,9 +270,14 @@ fn run(cli: Cli, output: &Output) -> Result<Exit> {
         Command::Predict(args) => predict::predict(&args, &connection, output),
         Command::Explain(args) => predict::explain(&args, &connection, output),
         Command::Runs(command) => runs::run(&command, &connection, output),
+        Command::Experiments(command) => experiments::run(&command, &connection, output),
+        Command::Import(args) => import::run(&args, &connection, output),
         Command::Models(command) => models::run(&command, &connection, output),
         Command::Monitor(command) => monitor::run(&command, &connection, output),
+        Command::Alerts(command) => alerts::run(&command, &connection, output),
         Command::Jobs(command) => jobs::run(&command, &connection, output),
+        Command::Tokens(command) => tokens::run(&command, &connection, output),
+        Command::Audit(args) => tokens::audit(&args, &connection, output),
         Command::Doctor => doctor::run(&connection, output),
         Command::Completions(args) => shell::completions(&args),
         Command::Man => shell::man(),

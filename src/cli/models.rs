@@ -46,6 +46,31 @@ pub(crate) enum ModelsCommand {
         #[arg(long)]
         to: Option<String>,
     },
+    /// Point an alias at a version, or remove it (`champion` moves by promote and rollback)
+    Alias {
+        /// Which model
+        name: String,
+        /// Which alias
+        alias: String,
+        /// Which version; none: the alias is removed
+        version: Option<String>,
+    },
+    /// Move a version to one of MLflow's stages
+    Stage {
+        /// Which model
+        name: String,
+        /// Which version
+        version: String,
+        /// None, Staging, Production or Archived
+        stage: String,
+    },
+    /// Delete a version for good; one that an alias names or a deployment answers with stays
+    Delete {
+        /// Which model
+        name: String,
+        /// Which version
+        version: String,
+    },
     /// Every move of its aliases
     History {
         /// Which model
@@ -94,7 +119,7 @@ pub(crate) fn run(
             else {
                 return Err(unexpected());
             };
-            show(&page, output)
+            show(&page, connection, output)
         }
         ModelsCommand::Register { run, name } => {
             let run = super::runs::find(connection, run)?;
@@ -140,6 +165,39 @@ pub(crate) fn run(
                 output,
             )
         }
+        ModelsCommand::Alias {
+            name,
+            alias,
+            version,
+        } => moved(
+            &connection.command(&Command::SetAlias {
+                model: ModelName(name.clone()),
+                alias: alias.clone(),
+                version: version.as_deref().map(parse_version).transpose()?,
+            })?,
+            output,
+        ),
+        ModelsCommand::Stage {
+            name,
+            version,
+            stage,
+        } => {
+            let version = parse_version(version)?;
+            connection.command(&Command::SetStage {
+                model: ModelName(name.clone()),
+                version,
+                stage: stage.clone(),
+            })?;
+            done(output, &format!("{version} of {name} is in stage {stage}"))
+        }
+        ModelsCommand::Delete { name, version } => {
+            let version = parse_version(version)?;
+            connection.command(&Command::DeleteVersion {
+                model: ModelName(name.clone()),
+                version,
+            })?;
+            done(output, &format!("{version} of {name} is deleted"))
+        }
         ModelsCommand::History { name } => {
             let Reply::Moves(moves) = connection.command(&Command::History {
                 model: ModelName(name.clone()),
@@ -164,6 +222,14 @@ pub(crate) fn parse_version(text: &str) -> Result<Version> {
         .parse()
         .map(Version)
         .map_err(|_| Error::invalid(format!("`{text}` is no version: write 3 or v3")).into())
+}
+
+fn done(output: &Output, said: &str) -> Result<Exit> {
+    if output.json {
+        output.document(&serde_json::json!({ "done": true }))?;
+    }
+    output.line(said);
+    Ok(Exit::Done)
 }
 
 fn moved(reply: &Reply, output: &Output) -> Result<Exit> {
@@ -204,7 +270,7 @@ pub(crate) fn move_sentence(one: &AliasMove) -> String {
     )
 }
 
-fn show(page: &ModelPage, output: &Output) -> Result<Exit> {
+fn show(page: &ModelPage, connection: &Connection, output: &Output) -> Result<Exit> {
     if output.json {
         output.document(page)?;
         return Ok(Exit::Done);
@@ -220,10 +286,9 @@ fn show(page: &ModelPage, output: &Output) -> Result<Exit> {
                 .as_ref()
                 .and_then(|metric| row.metrics.get(metric))
                 .map_or_else(|| "-".to_owned(), |value| number(value.0));
-            let gate = row.version.gate.as_ref().map_or_else(
-                || "not judged".to_owned(),
-                |(verdict, _)| verdict.sentence(),
-            );
+            let gate = row
+                .gate
+                .map_or_else(|| "not judged".to_owned(), |gate| gate.sentence());
             vec![
                 row.version.version.to_string(),
                 row.version.aliases.join(" "),
@@ -239,21 +304,16 @@ fn show(page: &ModelPage, output: &Output) -> Result<Exit> {
         &["version", "alias", metric, "from run", "age", "by", "gate"],
         &rows,
     );
-    for (version, _) in page
-        .versions
-        .iter()
-        .filter_map(|row| row.version.gate.as_ref().map(|gate| (row, gate)))
-        .take(1)
+    // the checks of the newest version that has some
+    if let Some(row) = page.versions.iter().find(|row| row.gate.is_some())
+        && let Snapshot::Version(detail) = connection.snapshot(&Topic::Version {
+            model: page.model.name.clone(),
+            version: row.version.version,
+        })?
+        && let Some((verdict, _)) = &detail.row.version.gate
     {
-        let Some((verdict, _)) = &version.version.gate else {
-            continue;
-        };
         output.line("");
-        output.line(format!(
-            "{}: {}",
-            version.version.version,
-            verdict.sentence()
-        ));
+        output.line(format!("{}: {}", row.version.version, verdict.sentence()));
         for check in &verdict.checks {
             output.line(format!(
                 "  {} {:<22} {}",

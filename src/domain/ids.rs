@@ -47,6 +47,10 @@ text_id!(
     ExperimentId
 );
 text_id!(
+    /// A logged model: `m-` and 32 hexadecimal digits, as MLflow writes them.
+    LoggedModelId
+);
+text_id!(
     /// A registered model.
     ModelName
 );

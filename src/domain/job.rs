@@ -319,6 +319,18 @@ pub enum WorkerEvent {
         /// Key and value.
         params: Vec<(String, String)>,
     },
+    /// Tags of the job's run: where the code came from, on which machine it runs.
+    Tags {
+        /// Key and value.
+        tags: Vec<(String, String)>,
+    },
+    /// A file of the job's folder that is to be kept among the run's artifacts.
+    Artifact {
+        /// In the folder.
+        file: String,
+        /// Among the artifacts.
+        path: String,
+    },
     /// A line for people.
     Log {
         /// When.
@@ -343,6 +355,13 @@ pub enum Outcome {
     Failed {
         /// In a line, with the cause.
         error: String,
+    },
+    /// The work came to its end, and the end is a failure: a command's exit status, or the signal that killed it.
+    Ended {
+        /// In a line, with the cause.
+        error: String,
+        /// How.
+        result: JobResult,
     },
     /// Stopped on request.
     Cancelled,
@@ -438,9 +457,25 @@ pub enum JobResult {
     },
     /// A command's end.
     Command {
-        /// Exit status.
+        /// Exit status; 128 and the signal's number when a signal ended it, as shells say it.
         status: i32,
+        /// The signal that ended it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signal: Option<i32>,
+        /// Why that is a failure, in a line; none when it is not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
     },
+}
+
+impl JobResult {
+    /// Why the work's end is a failure although it came to its end.
+    pub fn failure(&self) -> Option<&str> {
+        match self {
+            Self::Command { error, .. } => error.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 /// A job as the store keeps it.

@@ -1,9 +1,11 @@
 //! Plain nouns of the field: ids, records, read models, events, errors.
 //! No IO, no clock of its own, no SQL; everything above may use it.
 
-pub mod board;
-pub mod artifact_path;
 pub mod access;
+pub mod artifact_path;
+pub mod board;
+pub mod alert;
+pub mod allocator;
 pub mod clock;
 pub mod dataset;
 pub mod deployment;
@@ -15,8 +17,10 @@ pub mod feature;
 pub mod host;
 pub mod ids;
 pub mod job;
+pub mod logged_model;
 pub mod metric;
 pub mod model;
+pub mod output;
 pub mod profile;
 pub mod registry;
 pub mod run;
@@ -27,4 +31,4 @@ pub use artifact_path::ArtifactPath;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use error::{Error, ErrorKind, Result};
 pub use event::Event;
-pub use ids::{DeploymentName, ExperimentId, JobId, ModelName, RunId, Version};
+pub use ids::{DeploymentName, ExperimentId, JobId, LoggedModelId, ModelName, RunId, Version};

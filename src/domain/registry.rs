@@ -108,17 +108,41 @@ pub struct ModelRow {
     pub serving: bool,
 }
 
+/// What a gate counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateMark {
+    /// All checks passed.
+    pub clear: bool,
+    /// How many did.
+    pub passed: u32,
+    /// Of how many.
+    pub total: u32,
+}
+
+impl GateMark {
+    /// "5 of 6 checks passed: HELD", as [`Verdict::sentence`] says it.
+    pub fn sentence(self) -> String {
+        super::trigger::sentence(
+            self.clear,
+            usize::try_from(self.passed).unwrap_or_default(),
+            usize::try_from(self.total).unwrap_or_default(),
+        )
+    }
+}
+
 /// A line of a model's versions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VersionRow {
-    /// The version itself.
+    /// The version itself. In a [`ModelPage`] without its tags and the gate's checks: [`VersionPage`] has them.
     pub version: ModelVersion,
     /// Its run's name.
     pub run_name: String,
-    /// Its run's latest metrics.
+    /// Its run's latest metrics; in a [`ModelPage`] those of [`ModelPage::metrics`].
     pub metrics: BTreeMap<String, Number>,
     /// It was champion once and is not now.
     pub was_champion: bool,
+    /// What the gate last counted.
+    pub gate: Option<GateMark>,
 }
 
 /// A fact about a version's origin: what it is and where it stands.
@@ -137,12 +161,31 @@ pub struct ModelPage {
     pub model: RegisteredModel,
     /// The metric that its gate looks at.
     pub metric: Option<String>,
+    /// The metrics that are in the rows: the gate's first, then those that most versions have.
+    pub metrics: Vec<String>,
     /// Newest first.
     pub versions: Vec<VersionRow>,
-    /// Lineage of each version, in the order of `versions`.
-    pub lineage: Vec<Vec<LineageLine>>,
-    /// Newest first, at most 100.
+    /// Newest first, at most 500.
     pub history: Vec<AliasMove>,
+    /// How many moves there were.
+    pub moves: u64,
+}
+
+/// Everything about one version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VersionPage {
+    /// The version, with all metrics of its run.
+    pub row: VersionRow,
+    /// The champion, when it is another version.
+    pub champion: Option<VersionRow>,
+    /// The metric that its gate looks at.
+    pub metric: Option<String>,
+    /// Of both versions' metrics those of which less is better.
+    pub less_is_better: Vec<String>,
+    /// Where it comes from, and who answers with it.
+    pub lineage: Vec<LineageLine>,
+    /// Deployments that answer with it now.
+    pub serving: Vec<String>,
 }
 
 /// One side of a promotion.

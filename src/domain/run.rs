@@ -3,7 +3,7 @@
 
 use super::experiment::Lifecycle;
 use super::metric::{Metric, Number};
-use super::{ExperimentId, JobId, ModelName, RunId, Timestamp, Version};
+use super::{ExperimentId, JobId, LoggedModelId, ModelName, RunId, Timestamp, Version};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -80,6 +80,18 @@ pub struct DatasetInput {
     pub profile: Option<String>,
     /// `training`, `validation`, …
     pub context: Option<String>,
+    /// What else was noted about this use of it.
+    #[serde(default)]
+    pub tags: Vec<Pair>,
+}
+
+/// Logged models that a run read and made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunModels {
+    /// Those it read.
+    pub inputs: Vec<LoggedModelId>,
+    /// Those it made, each with the step it was made at.
+    pub outputs: Vec<(LoggedModelId, i64)>,
 }
 
 /// A run with everything but its history.
@@ -111,6 +123,9 @@ pub struct Run {
     pub metrics: Vec<Metric>,
     /// What it read.
     pub inputs: Vec<DatasetInput>,
+    /// Logged models it read and made.
+    #[serde(default)]
+    pub models: RunModels,
 }
 
 impl Run {

@@ -123,7 +123,12 @@ impl Verdict {
     /// "5 of 6 checks passed: HELD".
     pub fn sentence(&self) -> String {
         let passed = self.checks.iter().filter(|check| check.passed).count();
-        let word = if self.passed { "CLEAR" } else { "HELD" };
-        format!("{passed} of {} checks passed: {word}", self.checks.len())
+        sentence(self.passed, passed, self.checks.len())
     }
+}
+
+/// "5 of 6 checks passed: HELD".
+pub fn sentence(clear: bool, passed: usize, total: usize) -> String {
+    let word = if clear { "CLEAR" } else { "HELD" };
+    format!("{passed} of {total} checks passed: {word}")
 }

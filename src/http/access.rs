@@ -151,7 +151,7 @@ async fn check(State(services): State<Arc<Services>>, request: Request, next: Ne
         // a door that does not say who comes in is treated as the widest
         None => IpAddr::from([0, 0, 0, 0]),
     };
-    let behind_proxy = services.core.config().behind_proxy;
+    let behind_proxy = services.access.is_behind_proxy();
     let from = whereabouts(address, headers, behind_proxy);
     let secret = secret(headers);
     if !services.access.demands_token(address.is_loopback()) {

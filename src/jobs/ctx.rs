@@ -56,6 +56,11 @@ impl JobCtx {
         self.folder.path()
     }
 
+    /// The names of the folder's files.
+    pub fn files(&self) -> &JobFolder {
+        &self.folder
+    }
+
     /// Whether somebody wants the job to stop.
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
@@ -106,6 +111,24 @@ impl JobCtx {
             return Ok(());
         }
         self.say(&WorkerEvent::Metrics { points })
+    }
+
+    /// Logs points of the job's run that were measured before now, each with its own time and step.
+    pub fn points(&mut self, points: Vec<Metric>) -> Result<()> {
+        self.say(&WorkerEvent::Metrics { points })
+    }
+
+    /// Sets tags of the job's run.
+    pub fn tags(&mut self, tags: Vec<(String, String)>) -> Result<()> {
+        self.say(&WorkerEvent::Tags { tags })
+    }
+
+    /// Keeps a file of the job's folder among the artifacts of its run, at `path`; it is whole and stays as it is.
+    pub fn artifact(&mut self, file: &str, path: &str) -> Result<()> {
+        self.say(&WorkerEvent::Artifact {
+            file: file.to_owned(),
+            path: path.to_owned(),
+        })
     }
 
     /// Logs parameters of the job's run.

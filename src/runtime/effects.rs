@@ -3,7 +3,9 @@
 //! daemon that dies in between does it again.
 
 use crate::domain::Result;
-use crate::domain::job::{DataSource, JobResult, JobSpec, Outcome, TableSpec, TrainSpec};
+use crate::domain::job::{
+    DataSource, JobResult, JobSpec, Outcome, TableSpec, TrainSpec, WorkerEvent,
+};
 use crate::domain::run::DatasetInput;
 use crate::service::Services;
 use std::path::Path;
@@ -19,6 +21,25 @@ pub fn before(services: &Services, spec: &JobSpec) -> Result<()> {
             .tracking
             .log_inputs(&train.run, inputs(&train.table)),
         _ => Ok(()),
+    }
+}
+
+/// While the worker is at work: a file that it wants kept is among its run's artifacts before the event counts as taken in.
+/// One that cannot be kept is said, and left out: it must not hold up the others.
+pub fn during(services: &Services, folder: &Path, spec: &JobSpec, events: &[WorkerEvent]) {
+    let Some(run) = spec.run() else {
+        return;
+    };
+    for event in events {
+        let WorkerEvent::Artifact { file, path } = event else {
+            continue;
+        };
+        if let Err(error) = services
+            .tracking
+            .log_artifact(run, path, &folder.join(file))
+        {
+            warn!(%run, path, %error, "a file of the job was not kept");
+        }
     }
 }
 
@@ -110,6 +131,7 @@ fn collect(source: &DataSource, found: &mut Vec<DatasetInput>) {
                     serde_json::json!({ "num_files": paths.len(), "num_bytes": bytes }).to_string(),
                 ),
                 context: Some("training".to_owned()),
+                tags: Vec::new(),
             });
         }
     }

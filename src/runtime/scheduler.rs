@@ -189,6 +189,7 @@ impl Scheduler {
                 self.follow(job, spec, folder, offset);
             }
             Err(problem) => {
+                self.take_token_back(&spec);
                 warn!(job = %job.id, error = %problem, "job not started");
                 let outcome = Outcome::Failed {
                     error: format!("not started: {problem}"),
@@ -213,17 +214,44 @@ impl Scheduler {
                 _ => {}
             }
         }
+        if matches!(spec, JobSpec::Command(_)) && job.attempt > 1 {
+            // each attempt fills a run of its own: what an earlier one said is not said again
+            folder.set_aside(job.attempt - 1)?;
+        }
         effects::before(&self.services, spec)?;
         let order = Order {
             job: job.id,
             attempt: job.attempt,
-            spec: spec.clone(),
+            spec: self.with_token(spec)?,
         };
         folder::write_json(&folder.spec(), &order)?;
         let offset = self.services.jobs.offset(job.id)?;
         let pid = self.executor.start(&folder)?;
         self.services.jobs.started(job.id, pid)?;
         Ok((folder, pid, offset))
+    }
+
+    /// What the worker gets: a command that fills a run gets a token for it, where tokens are used. It is in the job's folder,
+    /// which only its owner reads, and ends with the job.
+    fn with_token(&self, spec: &JobSpec) -> Result<JobSpec> {
+        let mut spec = spec.clone();
+        if let JobSpec::Command(command) = &mut spec
+            && let Some(secret) = self.services.access.issue_for_run(&command.run)?
+        {
+            command
+                .environment
+                .insert("MLFLOW_TRACKING_TOKEN".to_owned(), secret);
+        }
+        Ok(spec)
+    }
+
+    /// What the job of `spec` was given ends with it.
+    fn take_token_back(&self, spec: &JobSpec) {
+        if let JobSpec::Command(command) = spec
+            && let Err(error) = self.services.access.end_for_run(&command.run)
+        {
+            warn!(run = %command.run, %error, "the token of an ended run is still in use");
+        }
     }
 
     /// Looks at every folder; answers whether a job ended.
@@ -280,6 +308,10 @@ impl Scheduler {
                 // told once it is so: the store may refuse, and is asked again
                 self.services.jobs.finish(id, outcome.clone())?;
                 log_end(id, &outcome);
+                if following.stopping.is_some() {
+                    // what the command had put outside of its group goes as well
+                    self.executor.kill(&following.folder)?;
+                }
                 self.executor.obituary(&following.folder);
             }
             None => {
@@ -297,6 +329,7 @@ impl Scheduler {
                 }
             }
         }
+        self.take_token_back(&following.spec);
         Ok(true)
     }
 
@@ -327,6 +360,12 @@ impl Scheduler {
                 .iter()
                 .filter_map(|(event, _)| event.clone())
                 .collect();
+            effects::during(
+                &self.services,
+                following.folder.path(),
+                &following.spec,
+                &events,
+            );
             match self.services.jobs.follow(id, events, end) {
                 Ok(()) => {}
                 // one event that the run refuses (an ended run, a changed parameter) must not hold up the others
@@ -349,7 +388,9 @@ impl Scheduler {
 fn log_end(job: JobId, outcome: &Outcome) {
     match outcome {
         Outcome::Succeeded { .. } => info!(%job, "job succeeded"),
-        Outcome::Failed { error } => warn!(%job, error, "job failed"),
+        Outcome::Failed { error } | Outcome::Ended { error, .. } => {
+            warn!(%job, error, "job failed")
+        }
         Outcome::Cancelled => info!(%job, "job cancelled"),
     }
 }

@@ -16,6 +16,7 @@ use rand::RngCore as _;
 use rand::rngs::OsRng;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
 
@@ -48,6 +49,7 @@ pub struct Access {
     /// By prefix.
     held: RwLock<HashMap<String, Held>>,
     uses: Mutex<Uses>,
+    proxied: AtomicBool,
     /// Wrong tokens, by address.
     pub attempts: Attempts,
     /// Counts changes after which a caller let in before may be out: open streams look again.
@@ -168,6 +170,7 @@ impl Access {
             }),
             core,
             held: RwLock::new(held),
+            proxied: AtomicBool::new(false),
             attempts: Attempts::default(),
             changes: watch::channel(0).0,
         })
@@ -205,12 +208,22 @@ impl Access {
             .any(|held| held.token.kind != TokenKind::Run && held.token.is_live(now))
     }
 
+    /// Says that a proxy stands in front, for as long as this daemon lives: a configuration read anew does not take it back.
+    pub fn set_behind_proxy(&self) {
+        self.proxied.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a proxy stands in front, by flag or configuration.
+    pub fn is_behind_proxy(&self) -> bool {
+        self.proxied.load(Ordering::Relaxed) || self.core.config().behind_proxy
+    }
+
     /// Whether a caller by TCP has to show a token. Behind a proxy every caller may be anybody. On a loopback address one
     /// is needed as soon as tokens are used at all (other users of the machine come that way too), unless
     /// `server.open_loopback` says otherwise.
     pub fn demands_token(&self, is_loopback: bool) -> bool {
         let config = self.core.config();
-        if config.behind_proxy || !is_loopback {
+        if self.is_behind_proxy() || !is_loopback {
             return true;
         }
         self.in_force() && !config.open_loopback
@@ -433,7 +446,7 @@ impl Access {
     /// A token for the job that fills `run`, in place of one it had; none where tokens are not used. It allows what an
     /// operator may do, within the run's experiment.
     pub fn issue_for_run(&self, run: &RunId) -> Result<Option<String>> {
-        if !self.core.config().behind_proxy && !self.in_force() {
+        if !self.is_behind_proxy() && !self.in_force() {
             return Ok(None);
         }
         self.end_for_run(run)?;
@@ -461,8 +474,12 @@ impl Access {
 
     /// The run's job is over: so is its token.
     pub fn end_for_run(&self, run: &RunId) -> Result<()> {
-        let is_of_run =
-            |held: &Held| held.token.scope.as_ref().is_some_and(|scope| scope.run == *run);
+        let is_of_run = |held: &Held| {
+            held.token
+                .scope
+                .as_ref()
+                .is_some_and(|scope| scope.run == *run)
+        };
         if !self.held().values().any(is_of_run) {
             return Ok(());
         }

@@ -20,6 +20,26 @@ const PERIOD: Duration = Duration::from_secs(2);
 /// Nobody looks any more when nobody asked for this long.
 const ATTENTION: Duration = Duration::from_secs(6);
 
+/// In what a model is made, as (what, value): this program and the compiler that built it, the machine, its system.
+/// What cannot be found out is left out.
+pub fn environment() -> Vec<(&'static str, String)> {
+    let program = format!("{} {}", env!("CARGO_PKG_VERSION"), env!("TRAINYARD_COMMIT"));
+    let system = match (System::long_os_version(), System::kernel_version()) {
+        (Some(system), Some(kernel)) => Some(format!("{system}, kernel {kernel}")),
+        (system, kernel) => system.or(kernel),
+    };
+    [
+        ("trainyard", Some(program)),
+        ("host", System::host_name()),
+        ("os", system),
+        ("architecture", Some(std::env::consts::ARCH.to_owned())),
+        ("rustc", option_env!("TRAINYARD_RUSTC").map(str::to_owned)),
+    ]
+    .into_iter()
+    .filter_map(|(what, value)| Some((what, value.filter(|value| !value.is_empty())?)))
+    .collect()
+}
+
 /// See the module's text.
 pub struct Host {
     meter: Mutex<Meter>,
@@ -114,8 +134,8 @@ impl Host {
         self.asked.notify_all();
     }
 
-    /// CPU (percent of one core) and resident memory (bytes) of the processes of each running job: those in the process
-    /// group that its worker leads.
+    /// CPU (percent of one core) and resident memory (bytes) of the processes of each running job: those in the session
+    /// that its worker leads.
     pub fn usage(&self, running: &[Job]) -> Vec<(JobId, f32, u64)> {
         let mut meter = self.meter();
         let groups: HashMap<u32, JobId> = running
@@ -246,7 +266,8 @@ fn resident(process: &str) -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
-/// CPU ticks and resident bytes of each process group of `groups`, summed.
+/// CPU ticks and resident bytes of the sessions of `groups`, summed: a worker leads its own, and a command has a process
+/// group of its own in it.
 fn group_usage(groups: &HashMap<u32, JobId>) -> HashMap<JobId, (u64, u64)> {
     let mut sums: HashMap<JobId, (u64, u64)> = HashMap::new();
     let Ok(processes) = std::fs::read_dir("/proc") else {
@@ -262,7 +283,7 @@ fn group_usage(groups: &HashMap<u32, JobId>) -> HashMap<JobId, (u64, u64)> {
         };
         let Some((group, ticks)) = std::fs::read_to_string(format!("/proc/{pid}/stat"))
             .ok()
-            .and_then(|stat| group_and_ticks(&stat))
+            .and_then(|stat| session_and_ticks(&stat))
         else {
             continue;
         };
@@ -275,12 +296,12 @@ fn group_usage(groups: &HashMap<u32, JobId>) -> HashMap<JobId, (u64, u64)> {
     sums
 }
 
-/// Process group (field 5) and CPU ticks in user and kernel mode (fields 14 and 15) of `/proc/PID/stat`; the name in
+/// Session (field 6) and CPU ticks in user and kernel mode (fields 14 and 15) of `/proc/PID/stat`; the name in
 /// parentheses may hold anything.
-fn group_and_ticks(stat: &str) -> Option<(u32, u64)> {
+fn session_and_ticks(stat: &str) -> Option<(u32, u64)> {
     let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
     let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
-    Some((u32::try_from(number(5)?).ok()?, number(14)? + number(15)?))
+    Some((u32::try_from(number(6)?).ok()?, number(14)? + number(15)?))
 }
 
 #[cfg(test)]
@@ -290,8 +311,8 @@ mod tests {
 
     #[test]
     fn a_process_name_with_parentheses_does_not_shift_the_fields() {
-        let stat = "12 (a) (b c) S 1 77 77 0 -1 4194560 1 2 3 4 150 50 0 0 20 0 1 0 999 1 2";
-        assert_eq!(group_and_ticks(stat), Some((77, 200)));
+        let stat = "12 (a) (b c) S 1 66 77 0 -1 4194560 1 2 3 4 150 50 0 0 20 0 1 0 999 1 2";
+        assert_eq!(session_and_ticks(stat), Some((77, 200)));
     }
 
     #[test]

@@ -7,12 +7,16 @@ use crate::domain::experiment::Lifecycle;
 use crate::domain::job::{
     Job, JobLog, JobResult, JobRow, JobSpec, JobState, JobsPage, Outcome, WorkerEvent,
 };
+use crate::domain::output::OutputPage;
 use crate::domain::run::{Pair, RunStatus};
 use crate::domain::trigger::Cause;
 use crate::domain::{Error, Event, JobId, Result, RunId, Timestamp};
 use crate::store::Transaction;
-use crate::store::{jobs as rows, metrics, runs};
+use crate::store::{jobs as rows, metrics, pipelines, runs};
 use std::sync::Arc;
+
+/// The tag that says why a run's job failed or was stopped.
+pub const FAILURE_TAG: &str = "trainyard.failure";
 
 /// Rows of the jobs pane.
 const PAGE: usize = 200;
@@ -54,17 +58,39 @@ fn end(
 ) -> Result<()> {
     rows::end(transaction, job.id, state, error, result, now)?;
     if let Some(run) = &job.run {
+        let killed = matches!(
+            result,
+            Some(JobResult::Command {
+                signal: Some(_),
+                ..
+            })
+        );
         let status = match state {
             JobState::Succeeded => RunStatus::Finished,
             // A worker that vanished was killed, and its run with it.
             JobState::Cancelled | JobState::Lost => RunStatus::Killed,
+            _ if killed => RunStatus::Killed,
             _ => RunStatus::Failed,
         };
-        // A command ends its run itself, through MLflow's API: that word stays.
-        if let Ok((number, header)) = runs::header(transaction, run)
-            && !header.status.is_ended()
-        {
-            runs::set_status(transaction, number, status, Some(now))?;
+        if let Ok((number, header)) = runs::header(transaction, run) {
+            // A command ends its run itself, through MLflow's API. That word stays, but for one: the client says FINISHED
+            // whenever its process ends in order, also after an exception that nobody caught.
+            let worse = header.status == RunStatus::Finished && status != RunStatus::Finished;
+            if !header.status.is_ended() || worse {
+                runs::set_status(transaction, number, status, Some(now))?;
+            }
+            if let Some(error) = error
+                && state != JobState::Succeeded
+            {
+                runs::set_tag(
+                    transaction,
+                    number,
+                    &Pair {
+                        key: FAILURE_TAG.to_owned(),
+                        value: error.chars().take(2000).collect(),
+                    },
+                )?;
+            }
         }
     }
     Ok(())
@@ -191,6 +217,7 @@ impl Jobs {
     pub fn follow(&self, job: JobId, events: Vec<WorkerEvent>, offset: u64) -> Result<()> {
         let mut points = Vec::new();
         let mut params = Vec::new();
+        let mut tags = Vec::new();
         let mut progress = None;
         let mut logged = false;
         for event in events {
@@ -200,13 +227,19 @@ impl Jobs {
                 WorkerEvent::Params { params: more } => {
                     params.extend(more.into_iter().map(|(key, value)| Pair { key, value }))
                 }
+                WorkerEvent::Tags { tags: more } => {
+                    tags.extend(more.into_iter().map(|(key, value)| Pair { key, value }))
+                }
+                // the runtime has put the file among the run's artifacts
+                WorkerEvent::Artifact { .. } => {}
                 WorkerEvent::Log { .. } => logged = true,
             }
         }
         points.retain(|point| tracking::limits::key("metric", &point.key).is_ok());
         params.retain(|param| tracking::limits::param(param).is_ok());
+        tags.retain(|tag| tracking::limits::tag(tag).is_ok());
         let keys = tracking::keys_of(&points);
-        let with_params = !params.is_empty();
+        let with_params = !params.is_empty() || !tags.is_empty();
         let moved = progress.is_some();
         let run = self.core.store.write(move |transaction| {
             if offset <= rows::offset(transaction, job)? {
@@ -229,6 +262,9 @@ impl Jobs {
                 metrics::insert(transaction, number, &header.experiment, &points)?;
                 for param in &params {
                     runs::set_param(transaction, number, &header.experiment, param)?;
+                }
+                for tag in &tags {
+                    runs::set_tag(transaction, number, tag)?;
                 }
             }
             Ok(Some(Some(run)))
@@ -269,6 +305,9 @@ impl Jobs {
             let (state, error, result) = match &outcome {
                 Outcome::Succeeded { result } => (JobState::Succeeded, None, Some(result)),
                 Outcome::Failed { error } => (JobState::Failed, Some(error.as_str()), None),
+                Outcome::Ended { error, result } => {
+                    (JobState::Failed, Some(error.as_str()), Some(result))
+                }
                 Outcome::Cancelled => (JobState::Cancelled, Some("stopped on request"), None),
             };
             end(transaction, &row, state, error, result, now)?;
@@ -352,10 +391,11 @@ impl Jobs {
         self.core.store.read(rows::to_cancel)
     }
 
-    /// Queues an ended job again: a new attempt of the same job, beyond its limit if need be.
-    pub fn retry(&self, job: JobId, by: &str) -> Result<()> {
+    /// Queues an ended job again: a new attempt of the same job, beyond its limit if need be; `anew`: filling another run
+    /// than before, with the work changed to it. The pipeline's run that ended because of it goes on with it.
+    pub fn retry(&self, job: JobId, anew: Option<JobSpec>, by: &str) -> Result<()> {
         let cause = Cause::Request { by: by.to_owned() };
-        let run = self.core.store.write(move |transaction| {
+        let (run, reopened) = self.core.store.write(move |transaction| {
             let row = rows::get(transaction, job)?;
             if !row.state.is_ended() {
                 return Err(Error::conflict(format!(
@@ -364,9 +404,24 @@ impl Jobs {
                 )));
             }
             rows::requeue(transaction, job, &cause, None, true)?;
-            Ok(row.run)
+            let run = match &anew {
+                Some(spec) => {
+                    rows::set_spec(transaction, job, spec)?;
+                    spec.run().cloned()
+                }
+                None => row.run,
+            };
+            let pipeline_run = rows::pipeline_run(transaction, job)?;
+            let reopened = match pipeline_run {
+                Some(id) => pipelines::reopen(transaction, id, job)?,
+                None => false,
+            };
+            Ok((run, pipeline_run.filter(|_| reopened)))
         })?;
         self.changed(job, run.as_ref());
+        if let Some(run) = reopened {
+            self.core.bus.emit(Event::PipelineReopened { run });
+        }
         Ok(())
     }
 
@@ -441,6 +496,29 @@ impl Jobs {
             .lines
             .tail(&self.core.workspace.job(job), lines as usize)?;
         Ok(JobLog { job, lines, total })
+    }
+
+    /// What a command printed from byte `from` of its record on, about `most` bytes of it. Attempts have their own
+    /// records: one that is not `attempt` (none: the newest) any more begins anew.
+    pub fn output(
+        &self,
+        job: JobId,
+        attempt: Option<u32>,
+        from: u64,
+        most: u64,
+    ) -> Result<OutputPage> {
+        // asked first: what an ended command printed is whole when it is read after
+        let row = self.core.store.read(|view| rows::get(view, job))?;
+        let same = attempt.is_none_or(|attempt| attempt == row.attempt);
+        let path = self.core.workspace.job(job).join("output.jsonl");
+        let (pieces, next) = log::pieces(&path, if same { from } else { 0 }, most)?;
+        Ok(OutputPage {
+            job,
+            attempt: row.attempt,
+            ended: row.state.is_ended() && pieces.is_empty(),
+            pieces,
+            next,
+        })
     }
 }
 

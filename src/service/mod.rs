@@ -5,6 +5,7 @@ pub mod access;
 pub mod alerts;
 pub mod bus;
 pub mod catalog;
+pub mod commands;
 pub mod configuration;
 pub mod datasets;
 pub mod explain;

@@ -1,13 +1,23 @@
 //! Models, versions, aliases with their history, the gate's record, promotion and roll-back.
 //! What a promotion would change is `promotion`'s affair; what answers callers is `serving`'s.
 
+mod changes;
 mod files;
+mod find;
+mod lineage;
 mod moves;
 mod names;
 mod pages;
+mod sources;
 
+pub use crate::store::model_versions::VersionRecord;
+pub use changes::NewModelVersion;
 pub use files::directory_digest;
+pub use find::ModelRecord;
 pub use moves::move_text;
+pub use sources::Origin;
+
+use names::check_name;
 
 use super::Core;
 use super::tracking::Tracking;
@@ -41,7 +51,7 @@ impl Registry {
     /// Makes a version from the model directory among a run's artifacts (`model`); the model is made when new.
     /// Registering the same run for the same model again answers the version there is.
     pub fn register(&self, run: &RunId, model: &ModelName, user: &str) -> Result<ModelVersion> {
-        names::check_name(model)?;
+        check_name(model)?;
         let record = self.tracking.run(run)?;
         let directory = self.tracking.artifact_path(run, "model")?;
         if !directory.is_dir() {

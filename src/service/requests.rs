@@ -1,40 +1,19 @@
 //! Requests that need more than one service: what is asked for in names becomes jobs with everything resolved.
 
 use super::jobs::NewJob;
-use super::tracking::{NewRun, USER};
 use super::{Services, explain, inputs};
 use crate::config::PipelineConfig;
 use crate::data;
 use crate::data::Frame;
 use crate::domain::deployment::{Explanation, RequestRow};
 use crate::domain::job::{
-    CommandSpec, DataSource, FeaturesSpec, JobSpec, PredictSpec, ProfileSpec, TableSpec,
-    ValidateSpec,
+    DataSource, FeaturesSpec, JobSpec, PredictSpec, ProfileSpec, TableSpec, ValidateSpec,
 };
 use crate::domain::registry::ModelVersion;
-use crate::domain::run::Pair;
 use crate::domain::trigger::Cause;
-use crate::domain::{Error, JobId, ModelName, Result, RunId, Timestamp};
+use crate::domain::{Error, JobId, ModelName, Result, RunId, Timestamp, Version};
 use crate::ml;
-use std::collections::BTreeMap;
 use std::path::Path;
-
-/// A command that is to become a tracked job.
-#[derive(Clone, Debug, Default)]
-pub struct CommandRequest {
-    /// Experiment name; none: `Default`.
-    pub experiment: Option<String>,
-    /// Run name; none: invented.
-    pub name: Option<String>,
-    /// Program and arguments.
-    pub command: Vec<String>,
-    /// Where it runs.
-    pub directory: String,
-    /// Added to its environment.
-    pub environment: BTreeMap<String, String>,
-    /// What its `MLFLOW_TRACKING_URI` shall be.
-    pub tracking_uri: String,
-}
 
 impl Services {
     fn pipeline(&self, name: &str) -> Result<PipelineConfig> {
@@ -72,74 +51,6 @@ impl Services {
         })
     }
 
-    /// Makes a run and queues the command that fills it; its environment says where and which run.
-    pub fn run_command(&self, request: CommandRequest, by: &str) -> Result<JobId> {
-        let Some(program) = request.command.first() else {
-            return Err(Error::invalid("a command is missing: `run -- CMD …`"));
-        };
-        let program = Path::new(program).file_name().map_or_else(
-            || program.clone(),
-            |name| name.to_string_lossy().into_owned(),
-        );
-        if !Path::new(&request.directory).is_dir() {
-            return Err(Error::invalid(format!(
-                "`{}` is no folder to run in",
-                request.directory
-            )));
-        }
-        let experiment = self
-            .tracking
-            .experiment_named(request.experiment.as_deref().unwrap_or("Default"))?;
-        let run = self.tracking.create_run(NewRun {
-            experiment: Some(experiment.id.clone()),
-            name: request.name,
-            user: by.to_owned(),
-            started: None,
-            tags: vec![
-                Pair {
-                    key: USER.to_owned(),
-                    value: by.to_owned(),
-                },
-                Pair {
-                    key: "mlflow.source.name".to_owned(),
-                    value: request.command.join(" ").chars().take(8000).collect(),
-                },
-                Pair {
-                    key: "mlflow.source.type".to_owned(),
-                    value: "LOCAL".to_owned(),
-                },
-            ],
-        })?;
-        let mut environment = request.environment;
-        for (key, value) in [
-            ("MLFLOW_TRACKING_URI", request.tracking_uri),
-            ("MLFLOW_RUN_ID", run.id.to_string()),
-            ("MLFLOW_EXPERIMENT_ID", experiment.id.to_string()),
-        ] {
-            environment.insert(key.to_owned(), value);
-        }
-        let job = self.submit(
-            format!("{program} {}", run.name),
-            JobSpec::Command(CommandSpec {
-                command: request.command,
-                directory: request.directory,
-                environment,
-                run: run.id.clone(),
-            }),
-            by,
-        )?;
-        self.tracking.log_batch(
-            &run.id,
-            Vec::new(),
-            Vec::new(),
-            vec![Pair {
-                key: "trainyard.job".to_owned(),
-                value: job.to_string(),
-            }],
-        )?;
-        Ok(job)
-    }
-
     /// Makes a version from a run's model; without a name: the model of the run's pipeline.
     pub fn register_run(
         &self,
@@ -161,6 +72,22 @@ impl Services {
             }
         };
         self.registry.register(run, &model, by)
+    }
+
+    /// Deletes a version for good, unless an alias names it or a deployment answers with it. Its files stay with its run.
+    pub fn delete_version(&self, model: &ModelName, version: Version, by: &str) -> Result<()> {
+        if let Some(deployment) = self
+            .serving
+            .deployments()?
+            .into_iter()
+            .find(|one| one.model == *model && one.version == Some(version))
+        {
+            return Err(Error::conflict(format!(
+                "deployment `{}` answers with {version} of `{model}`: promote or roll back to another version first",
+                deployment.name
+            )));
+        }
+        self.registry.delete_version(model, version, by)
     }
 
     /// Queues the materialization of views (none named: of all), as of `as_of` or now.
@@ -287,7 +214,7 @@ impl Services {
         let (name, version) = self.registry.parse(model)?;
         let directory = self.registry.directory(&name, version)?;
         let fitted = ml::model_file::load(&directory)?;
-        let reference = ml::model_file::reference(&directory)?;
+        let reference = ml::model_file::reference(&directory, None)?;
         let frame = inputs::conform(&Frame::from_records(rows)?, &fitted.signature)?;
         let began = std::time::Instant::now();
         let predictions = fitted.predict(&frame)?;

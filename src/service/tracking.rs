@@ -7,9 +7,10 @@ mod closer;
 mod groups;
 mod leaders;
 pub mod limits;
+pub mod logged_models;
 mod names;
-mod sweep;
 mod purge;
+mod sweep;
 mod take;
 pub mod verdict;
 mod views;
@@ -17,7 +18,7 @@ mod views;
 use super::Core;
 use crate::domain::experiment::{Experiment, Lifecycle};
 use crate::domain::metric::Metric;
-use crate::domain::run::{DatasetInput, Pair, Run, RunStatus};
+use crate::domain::run::{DatasetInput, Pair, Run, RunModels, RunStatus};
 use crate::domain::{Error, Event, ExperimentId, Result, RunId, Timestamp};
 use crate::store::Transaction;
 pub use crate::store::artifacts::Entry;
@@ -205,7 +206,14 @@ impl Tracking {
                 experiments::set_tag(transaction, &id, &tag.key, &tag.value, now)?;
             }
             let object = format!("experiment:{id}");
-            audit::by_actor(transaction, now, "create_experiment", object, None, Some(&name))?;
+            audit::by_actor(
+                transaction,
+                now,
+                "create_experiment",
+                object,
+                None,
+                Some(&name),
+            )?;
             Ok(id)
         })?;
         self.core.bus.emit(Event::ExperimentsChanged);
@@ -278,7 +286,10 @@ impl Tracking {
                 true => "restore_experiment",
                 false => "delete_experiment",
             };
-            let (old, new) = (experiments::lifecycle_name(from), experiments::lifecycle_name(to));
+            let (old, new) = (
+                experiments::lifecycle_name(from),
+                experiments::lifecycle_name(to),
+            );
             let object = format!("experiment:{id}");
             audit::by_actor(transaction, now, action, object, Some(old), Some(new))
         })?;
@@ -392,6 +403,7 @@ impl Tracking {
                 tags: Vec::new(),
                 metrics: Vec::new(),
                 inputs: Vec::new(),
+                models: RunModels::default(),
             };
             let number = runs::insert(transaction, &run)?;
             for tag in &tags {
@@ -400,7 +412,14 @@ impl Tracking {
             if acting::current().is_some_and(|actor| actor.token.is_some()) {
                 // the run's own user is what the client says; whose token it was is kept here
                 let object = format!("run:{}", run.id);
-                audit::by_actor(transaction, now, "create_run", object, None, Some(&run.name))?;
+                audit::by_actor(
+                    transaction,
+                    now,
+                    "create_run",
+                    object,
+                    None,
+                    Some(&run.name),
+                )?;
             }
             runs::complete(transaction, number, run)
         })?;
@@ -467,25 +486,26 @@ impl Tracking {
         Ok(updated)
     }
 
-    /// Deletes (archives) or restores a run.
+    /// Deletes (archives) or restores a run; one that is so already stays as it is.
     pub fn archive(&self, run: &RunId, restore: bool) -> Result<()> {
         let (id, now) = (run.clone(), self.core.now());
         self.core.store.write(move |transaction| {
             let (number, header) = runs::header(transaction, &id)?;
-            let (from, to) = if restore {
-                (Lifecycle::Deleted, Lifecycle::Active)
+            let to = if restore {
+                Lifecycle::Active
             } else {
-                (Lifecycle::Active, Lifecycle::Deleted)
+                Lifecycle::Deleted
             };
-            if header.lifecycle != from {
-                return Err(Error::invalid(format!(
-                    "run `{id}` is {} already",
-                    experiments::lifecycle_name(to)
-                )));
+            // Asked again, because the answer got lost, it is as it should be.
+            if header.lifecycle == to {
+                return Ok(());
             }
             runs::set_lifecycle(transaction, number, to)?;
             let action = if restore { "restore_run" } else { "delete_run" };
-            let (old, new) = (experiments::lifecycle_name(from), experiments::lifecycle_name(to));
+            let (old, new) = (
+                experiments::lifecycle_name(from),
+                experiments::lifecycle_name(to),
+            );
             let object = format!("run:{id}");
             audit::by_actor(transaction, now, action, object, Some(old), Some(new))
         })?;
@@ -501,13 +521,26 @@ impl Tracking {
         params: Vec<Pair>,
         tags: Vec<Pair>,
     ) -> Result<()> {
+        self.log_batch_of_models(run, metrics, params, tags, Vec::new())
+    }
+
+    /// The same; `points` are those of the metrics that belong to logged models as well.
+    pub fn log_batch_of_models(
+        &self,
+        run: &RunId,
+        metrics: Vec<Metric>,
+        params: Vec<Pair>,
+        tags: Vec<Pair>,
+        points: Vec<logged_models::ModelPoint>,
+    ) -> Result<()> {
         limits::batch(&metrics, &params, &tags)?;
         let keys = keys_of(&metrics);
         let changed = !params.is_empty() || !tags.is_empty();
         let id = run.clone();
-        self.core
-            .store
-            .write(move |transaction| write_batch(transaction, &id, &metrics, &params, &tags))?;
+        self.core.store.write(move |transaction| {
+            write_batch(transaction, &id, &metrics, &params, &tags)?;
+            logged_models::write_points(transaction, &id, points)
+        })?;
         if changed {
             self.changed(run);
         }

@@ -94,7 +94,11 @@ pub fn about(connection: &Connection, object: &str, limit: u32) -> Result<Vec<Au
 }
 
 /// The newest lines, newest first; of one object, or of all.
-pub fn recent(connection: &Connection, object: Option<&str>, limit: u32) -> Result<Vec<AuditEntry>> {
+pub fn recent(
+    connection: &Connection,
+    object: Option<&str>,
+    limit: u32,
+) -> Result<Vec<AuditEntry>> {
     let entry = |row: &Row<'_>| {
         Ok(AuditEntry {
             id: row.get(0)?,

@@ -1,8 +1,11 @@
 //! Experiments and their tags.
 
+use super::conditions::{condition, order};
+use super::search::{Filter, Kind, Order};
 use crate::domain::experiment::{Experiment, Lifecycle};
 use crate::domain::{Error, ExperimentId, Result, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 
 const COLUMNS: &str =
     "select id, name, artifact_location, lifecycle, created, updated from experiments";
@@ -106,6 +109,44 @@ pub fn all(connection: &Connection) -> Result<Vec<Experiment>> {
     let found = connection
         .prepare_cached(&sql)?
         .query_map([], from_row)?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    found
+        .into_iter()
+        .map(|experiment| with_tags(connection, experiment))
+        .collect()
+}
+
+/// Experiments that match, ordered, from `offset`, at most `limit`. Without orders: newest first.
+pub fn find(
+    connection: &Connection,
+    filter: &Filter,
+    orders: &[Order],
+    lifecycle: Option<Lifecycle>,
+    offset: u64,
+    limit: u64,
+) -> Result<Vec<Experiment>> {
+    let conditions = condition(Kind::Experiments, filter, &[]);
+    let stage = match lifecycle {
+        Some(lifecycle) => format!("e.lifecycle = '{}'", lifecycle_name(lifecycle)),
+        None => "true".to_owned(),
+    };
+    let first = match orders {
+        [] => "e.created desc, e.id".to_owned(),
+        orders => order(orders),
+    };
+    let sql = format!(
+        "select id, name, artifact_location, lifecycle, created, updated from experiments e
+         where {stage} and {} order by {first}, e.id desc limit ? offset ?",
+        conditions.text
+    );
+    let limits =
+        [limit, offset].map(|number| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX)));
+    let found = connection
+        .prepare_cached(&sql)?
+        .query_map(
+            params_from_iter(conditions.values.into_iter().chain(limits)),
+            from_row,
+        )?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     found
         .into_iter()

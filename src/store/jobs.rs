@@ -119,6 +119,15 @@ pub fn spec(connection: &Connection, id: JobId) -> Result<JobSpec> {
         .ok_or_else(|| Error::not_found(format!("no job `{id}`")))
 }
 
+/// What the newest job that filled a run did.
+pub fn spec_of_run(connection: &Connection, run: &RunId) -> Result<Option<JobSpec>> {
+    let spec = connection
+        .prepare_cached("select spec from jobs where run = ?1 order by id desc limit 1")?
+        .query_row([run.as_str()], |row| parsed(0, row.get_ref(0)?.as_str()?))
+        .optional()?;
+    Ok(spec)
+}
+
 /// What came out of a job, once it has succeeded.
 pub fn result(connection: &Connection, id: JobId) -> Result<Option<JobResult>> {
     let text: Option<String> = connection
@@ -156,6 +165,15 @@ pub fn ended(connection: &Connection, limit: u32) -> Result<Vec<Job>> {
 /// Jobs of a pipeline's run, oldest first.
 pub fn of_pipeline_run(connection: &Connection, run: i64) -> Result<Vec<Job>> {
     list(connection, "where pipeline_run = ?1 order by id", [run])
+}
+
+/// The pipeline's run that a job belongs to.
+pub fn pipeline_run(connection: &Connection, id: JobId) -> Result<Option<i64>> {
+    Ok(connection
+        .prepare_cached("select pipeline_run from jobs where id = ?1")?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?
+        .flatten())
 }
 
 /// Running jobs that somebody wants stopped.
@@ -269,6 +287,14 @@ pub fn requeue(
              where id = ?1",
         )?
         .execute(params![id.0, text_of(cause)?, error, another])?;
+    Ok(())
+}
+
+/// Changes what a job does, and which run it fills.
+pub fn set_spec(transaction: &Transaction<'_>, id: JobId, spec: &JobSpec) -> Result<()> {
+    transaction
+        .prepare_cached("update jobs set spec = ?2, run = ?3 where id = ?1")?
+        .execute(params![id.0, text_of(spec)?, spec.run().map(RunId::as_str)])?;
     Ok(())
 }
 

@@ -11,23 +11,29 @@ pub mod artifacts;
 pub mod audit;
 pub mod board;
 pub mod catalog;
+pub mod conditions;
 pub mod drift;
 pub mod experiments;
 pub mod files;
 pub mod inference_log;
 pub mod jobs;
+pub mod logged_models;
 pub mod metrics;
 pub mod migrate;
+pub mod model_pages;
+pub mod model_versions;
+pub mod mlflow_db;
 pub mod notices;
 pub mod online;
 pub mod pipelines;
 pub mod purge;
+pub mod registered_models;
 pub mod registry;
 pub mod runs;
 pub mod search;
 pub mod table;
-pub mod transfer;
 pub mod tokens;
+pub mod transfer;
 
 use crate::domain::{Error, ErrorKind, Result};
 use rusqlite::{OpenFlags, TransactionBehavior};
@@ -47,6 +53,8 @@ const GROUP: usize = 256;
 const READERS: usize = 8;
 /// Prepared statements kept per connection.
 const STATEMENTS: usize = 128;
+/// KiB of pages that a reader keeps: the upper parts of the trees of a large database fit.
+const CACHE: i64 = 8 * 1024;
 /// How long to wait for another process that holds the database (a backup, a shell).
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -235,6 +243,7 @@ fn readable(path: &Path) -> Result<Connection> {
     )?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "cache_size", -CACHE)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }

@@ -103,7 +103,8 @@ pub fn add_version(transaction: &Transaction<'_>, new: &NewVersion) -> Result<Ve
     Ok(Version(version))
 }
 
-fn touch(transaction: &Transaction<'_>, model: &ModelName, at: Timestamp) -> Result<()> {
+/// The model changed.
+pub(super) fn touch(transaction: &Transaction<'_>, model: &ModelName, at: Timestamp) -> Result<()> {
     transaction
         .prepare_cached("update registered_models set updated = ?2 where name = ?1")?
         .execute(params![model.as_str(), at.0])?;
@@ -269,6 +270,15 @@ pub fn move_alias(transaction: &Transaction<'_>, new: &NewMove) -> Result<AliasM
         )?,
     };
     touch(transaction, &new.model, new.at)?;
+    note_move(transaction, new, from)
+}
+
+/// Writes a move's line alone.
+pub fn note_move(
+    transaction: &Transaction<'_>,
+    new: &NewMove,
+    from: Option<Version>,
+) -> Result<AliasMove> {
     transaction.execute(
         "insert into alias_moves (model, alias, from_version, to_version, kind, at, by, reason) \
          values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -317,7 +327,7 @@ fn kind_called(name: &str) -> Result<MoveKind> {
     .ok_or_else(|| Error::internal(format!("the store knows no alias move `{name}`")))
 }
 
-/// Moves of a model's aliases (or of one alias), newest first.
+/// Moves of a model's aliases (or of one alias), newest first; not those of an earlier model of the same name.
 pub fn moves(
     connection: &Connection,
     model: &ModelName,
@@ -326,7 +336,9 @@ pub fn moves(
 ) -> Result<Vec<AliasMove>> {
     let mut statement = connection.prepare_cached(
         "select id, alias, from_version, to_version, kind, at, by, reason from alias_moves \
-         where model = ?1 and (?2 is null or alias = ?2) order by id desc limit ?3",
+         where model = ?1 and (?2 is null or alias = ?2)
+           and at >= coalesce((select created from registered_models where name = ?1), 0)
+         order by id desc limit ?3",
     )?;
     let mut rows = statement.query(params![model.as_str(), alias, limit])?;
     let mut moves = Vec::new();

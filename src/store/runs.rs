@@ -3,9 +3,10 @@
 use super::experiments::{lifecycle_name, lifecycle_of};
 use super::{experiments, metrics};
 use crate::domain::experiment::Lifecycle;
-use crate::domain::run::{DatasetInput, Pair, Run, RunStatus};
-use crate::domain::{Error, ExperimentId, Result, RunId, Timestamp};
+use crate::domain::run::{DatasetInput, Pair, Run, RunModels, RunStatus};
+use crate::domain::{Error, ExperimentId, LoggedModelId, Result, RunId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use std::collections::BTreeMap;
 
 /// The columns that [`from_row`] reads, of `runs as r`.
 pub const COLUMNS: &str = "r.number, r.id, r.experiment, r.name, r.user, r.status, r.started, r.ended, r.lifecycle, r.artifact_uri";
@@ -28,6 +29,7 @@ pub fn from_row(row: &Row<'_>) -> rusqlite::Result<(i64, Run)> {
             tags: Vec::new(),
             metrics: Vec::new(),
             inputs: Vec::new(),
+            models: RunModels::default(),
         },
     ))
 }
@@ -80,6 +82,7 @@ pub fn complete(connection: &Connection, number: i64, mut run: Run) -> Result<Ru
 /// Adds what a run read.
 pub fn with_inputs(connection: &Connection, number: i64, mut run: Run) -> Result<Run> {
     run.inputs = inputs_of(connection, number)?;
+    run.models = models_of(connection, number)?;
     Ok(run)
 }
 
@@ -116,7 +119,7 @@ pub fn tags_of(connection: &Connection, number: i64) -> Result<Vec<Pair>> {
 
 fn inputs_of(connection: &Connection, number: i64) -> Result<Vec<DatasetInput>> {
     let mut statement = connection.prepare_cached(
-        "select d.name, d.digest, d.source_type, d.source, d.schema, d.profile, i.context
+        "select d.name, d.digest, d.source_type, d.source, d.schema, d.profile, i.context, i.tags
          from inputs i join logged_datasets d on d.id = i.dataset where i.run = ?1 order by d.id",
     )?;
     let inputs = statement
@@ -129,10 +132,65 @@ fn inputs_of(connection: &Connection, number: i64) -> Result<Vec<DatasetInput>> 
                 schema: row.get(4)?,
                 profile: row.get(5)?,
                 context: row.get(6)?,
+                tags: tags_from(row.get(7)?),
             })
         })?
         .collect::<rusqlite::Result<_>>()?;
     Ok(inputs)
+}
+
+/// Tags of an input as the store has them: a JSON object, or nothing.
+fn tags_text(tags: &[Pair]) -> Result<Option<String>> {
+    if tags.is_empty() {
+        return Ok(None);
+    }
+    let map: BTreeMap<&str, &str> = tags
+        .iter()
+        .map(|tag| (tag.key.as_str(), tag.value.as_str()))
+        .collect();
+    Ok(Some(serde_json::to_string(&map)?))
+}
+
+fn tags_from(text: Option<String>) -> Vec<Pair> {
+    let map: BTreeMap<String, String> = text
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default();
+    map.into_iter()
+        .map(|(key, value)| Pair { key, value })
+        .collect()
+}
+
+fn models_of(connection: &Connection, number: i64) -> Result<RunModels> {
+    let mut models = RunModels::default();
+    let mut statement = connection.prepare_cached(
+        "select direction, model, step from run_models where run = ?1 order by direction, step, model",
+    )?;
+    let mut rows = statement.query([number])?;
+    while let Some(row) = rows.next()? {
+        let model = LoggedModelId(row.get(1)?);
+        let direction: String = row.get(0)?;
+        match direction.as_str() {
+            "input" => models.inputs.push(model),
+            _ => models.outputs.push((model, row.get(2)?)),
+        }
+    }
+    Ok(models)
+}
+
+/// Notes that a run read (`input`) or made (`output`) a logged model; the same again changes nothing.
+pub fn add_model(
+    transaction: &Transaction<'_>,
+    number: i64,
+    direction: &str,
+    model: &LoggedModelId,
+    step: i64,
+) -> Result<()> {
+    transaction
+        .prepare_cached(
+            "insert or ignore into run_models (run, direction, model, step) values (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![number, direction, model.as_str(), step])?;
+    Ok(())
 }
 
 /// Sets a parameter; an earlier value that differs is answered and stays.
@@ -227,15 +285,16 @@ pub fn add_input(
         ])?;
     transaction
         .prepare_cached(
-            "insert or ignore into inputs (run, dataset, context)
-             select ?1, id, ?5 from logged_datasets where experiment = ?2 and name = ?3 and digest = ?4",
+            "insert or ignore into inputs (run, dataset, context, tags)
+             select ?1, id, ?5, ?6 from logged_datasets where experiment = ?2 and name = ?3 and digest = ?4",
         )?
         .execute(params![
             number,
             experiment,
             input.name,
             input.digest,
-            input.context
+            input.context,
+            tags_text(&input.tags)?
         ])?;
     Ok(())
 }

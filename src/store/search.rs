@@ -1,8 +1,9 @@
 //! MLflow's filter and order strings -> [`Filter`] and [`Order`] -> SQL over `runs as r` with bound values.
+//! What else is searched by the same grammar has its SQL in `conditions`.
 //!
-//! Two dialects. MLflow's joins comparisons with AND alone and refuses everything else. The dashboard's
-//! also takes OR, parentheses, `state:done`, metrics without prefix (`val_auc>0.8`) and plain words,
-//! which match names and users; what stands side by side must all hold.
+//! Two dialects. MLflow's is what its servers take, and OR and parentheses besides. The dashboard's
+//! also takes `state:done`, metrics without prefix (`val_auc>0.8`) and plain words,
+//! which match names and users.
 
 use crate::domain::{Error, Result};
 use rusqlite::types::Value;
@@ -16,6 +17,21 @@ pub enum Dialect {
     Dashboard,
 }
 
+/// What is searched: it decides which keys there are, and how the SQL names its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `runs as r`
+    Runs,
+    /// `experiments as e`
+    Experiments,
+    /// `registered_models as m`
+    Models,
+    /// `model_versions as v`
+    Versions,
+    /// `logged_models as l`
+    LoggedModels,
+}
+
 /// What a comparison looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
@@ -25,9 +41,9 @@ pub enum Subject {
     Param(String),
     /// A tag.
     Tag(String),
-    /// A text column of the run: its SQL name.
+    /// A text column: its SQL name.
     Text(&'static str),
-    /// A time of the run, milliseconds: its SQL name.
+    /// A column of times in milliseconds, or of other whole numbers: its SQL name.
     Time(&'static str),
     /// A column of the run's datasets: its SQL name.
     Dataset(&'static str),
@@ -144,14 +160,30 @@ fn tokens(text: &str, dialect: Dialect) -> Result<Vec<Token>> {
             ':' if dialect == Dialect::Dashboard => (Token::Colon, 1),
             '\'' | '"' => {
                 let (inner, length) = quoted(text, rest)?;
-                (Token::Quoted(inner.to_owned()), length)
+                (Token::Quoted(inner), length)
             }
             '`' => {
                 let (inner, length) = quoted(text, rest)?;
-                (Token::Key(String::new(), inner.to_owned()), length)
+                match rest[length..].strip_prefix('.') {
+                    // The prefix may be quoted too: `metrics`.`a b`.
+                    Some(name) => {
+                        let (name, more) = match name.chars().next() {
+                            Some('`' | '"') => quoted(text, name)?,
+                            _ => {
+                                let end = word_end(name, dialect);
+                                (name[..end].to_owned(), end)
+                            }
+                        };
+                        (Token::Key(inner, name), length + 1 + more)
+                    }
+                    None => (Token::Key(String::new(), inner), length),
+                }
             }
             '=' | '!' | '<' | '>' => {
                 let (operator, length) = match &rest.as_bytes()[..rest.len().min(2)] {
+                    b"==" | b"<>" if dialect == Dialect::Mlflow => {
+                        return Err(refused(text, "equal is `=`, not equal is `!=`"));
+                    }
                     b"==" => (Operator::Equal, 2),
                     b"!=" | b"<>" => (Operator::NotEqual, 2),
                     b"<=" => (Operator::AtMost, 2),
@@ -166,21 +198,12 @@ fn tokens(text: &str, dialect: Dialect) -> Result<Vec<Token>> {
                 (Token::Operator(operator), length)
             }
             _ => {
-                let end = rest
-                    .find(|character: char| {
-                        character.is_whitespace()
-                            || "()=!<>,'\"`".contains(character)
-                            || (character == ':' && dialect == Dialect::Dashboard)
-                    })
-                    .unwrap_or(rest.len());
+                let end = word_end(rest, dialect);
                 let word = &rest[..end];
                 match (word.strip_suffix('.'), rest[end..].chars().next()) {
                     (Some(prefix), Some('`' | '"')) => {
                         let (inner, length) = quoted(text, &rest[end..])?;
-                        (
-                            Token::Key(prefix.to_owned(), inner.to_owned()),
-                            end + length,
-                        )
+                        (Token::Key(prefix.to_owned(), inner), end + length)
                     }
                     _ => (Token::Word(word.to_owned()), end),
                 }
@@ -192,22 +215,55 @@ fn tokens(text: &str, dialect: Dialect) -> Result<Vec<Token>> {
     Ok(tokens)
 }
 
-/// The text between the quotes that `rest` begins with, and the length with them.
-fn quoted<'a>(filter: &str, rest: &'a str) -> Result<(&'a str, usize)> {
+/// Where the bare word ends that `rest` begins with.
+fn word_end(rest: &str, dialect: Dialect) -> usize {
+    rest.find(|character: char| {
+        character.is_whitespace()
+            || "()=!<>,'\"`".contains(character)
+            || (character == ':' && dialect == Dialect::Dashboard)
+    })
+    .unwrap_or(rest.len())
+}
+
+/// The text between the quotes that `rest` begins with, and the length with them. A quote that stands twice is one
+/// of the text: `'it''s'`.
+fn quoted(filter: &str, rest: &str) -> Result<(String, usize)> {
     let quote = rest.chars().next().unwrap_or('\'');
-    match rest[1..].find(quote) {
-        Some(end) => Ok((&rest[1..=end], end + 2)),
-        None => Err(refused(filter, format!("a {quote} is not closed"))),
+    let mut inner = String::new();
+    let mut at = 1;
+    while let Some(end) = rest[at..].find(quote) {
+        inner.push_str(&rest[at..at + end]);
+        at += end + 1;
+        if quote == '`' || !rest[at..].starts_with(quote) {
+            return Ok((inner, at));
+        }
+        inner.push(quote);
+        at += 1;
     }
+    Err(refused(filter, format!("a {quote} is not closed")))
+}
+
+/// A number as MLflow writes it: `nan` and `inf` are words.
+fn number(word: &str) -> Option<f64> {
+    word.chars()
+        .all(|character| character.is_ascii_digit() || "+-.eE".contains(character))
+        .then(|| word.parse().ok())
+        .flatten()
+}
+
+/// Parses a filter over runs; empty text matches everything.
+pub fn parse(text: &str, dialect: Dialect) -> Result<Filter> {
+    parse_for(Kind::Runs, text, dialect)
 }
 
 /// Parses a filter; empty text matches everything.
-pub fn parse(text: &str, dialect: Dialect) -> Result<Filter> {
+pub fn parse_for(kind: Kind, text: &str, dialect: Dialect) -> Result<Filter> {
     let mut parser = Parser {
         filter: text,
         tokens: tokens(text, dialect)?,
         at: 0,
         dialect,
+        kind,
     };
     if parser.tokens.is_empty() {
         return Ok(Filter::All(Vec::new()));
@@ -224,6 +280,7 @@ struct Parser<'a> {
     tokens: Vec<Token>,
     at: usize,
     dialect: Dialect,
+    kind: Kind,
 }
 
 /// Parentheses inside each other at most: bounds the parser's stack.
@@ -260,9 +317,6 @@ impl Parser<'_> {
         }
         let mut parts = vec![self.all(depth)?];
         while self.keyword("or") {
-            if self.dialect == Dialect::Mlflow {
-                return self.refused("OR is not supported; join comparisons with AND");
-            }
             parts.push(self.all(depth)?);
         }
         Ok(match parts.len() {
@@ -278,12 +332,12 @@ impl Parser<'_> {
                 parts.push(self.one(depth)?);
                 continue;
             }
-            let beside = self.dialect == Dialect::Dashboard
-                && match self.peek() {
-                    Some(Token::Word(word)) => !word.eq_ignore_ascii_case("or"),
-                    Some(Token::Key(..) | Token::Quoted(_) | Token::Open) => true,
-                    _ => false,
-                };
+            // What stands side by side must all hold, for MLflow's servers too.
+            let beside = match self.peek() {
+                Some(Token::Word(word)) => !word.eq_ignore_ascii_case("or"),
+                Some(Token::Key(..) | Token::Quoted(_) | Token::Open) => true,
+                _ => false,
+            };
             if !beside {
                 break;
             }
@@ -297,9 +351,6 @@ impl Parser<'_> {
 
     fn one(&mut self, depth: usize) -> Result<Filter> {
         if self.peek() == Some(&Token::Open) {
-            if self.dialect == Dialect::Mlflow {
-                return self.refused("parentheses are not supported");
-            }
             self.at += 1;
             let inner = self.any(depth + 1)?;
             if self.next() != Some(Token::Close) {
@@ -402,8 +453,8 @@ impl Parser<'_> {
     }
 
     fn subject(&self, key: &Token, operator: Operator) -> Result<Subject> {
-        let number = matches!(self.peek(), Some(Token::Word(word)) if word.parse::<f64>().is_ok());
-        match subject(key) {
+        let number = matches!(self.peek(), Some(Token::Word(word)) if number(word).is_some());
+        match subject(self.kind, key) {
             Ok(subject) => Ok(subject),
             // In the dashboard `val_auc>0.8` is a metric and `depth='8'` a parameter.
             Err(error) => match (self.dialect, key) {
@@ -456,12 +507,16 @@ impl Parser<'_> {
         }
         match (subject, self.next()) {
             (Subject::Metric(_) | Subject::Time(_), Some(Token::Word(word))) => {
-                match word.parse() {
-                    Ok(number) => Ok(Operand::Number(number)),
-                    Err(_) => {
+                match number(&word) {
+                    Some(number) => Ok(Operand::Number(number)),
+                    None => {
                         self.refused(format!("`{key}` is compared with a number, not `{word}`"))
                     }
                 }
+            }
+            // Versions are numbers that clients write as text.
+            (Subject::Time("v.version"), Some(Token::Quoted(word))) if number(&word).is_some() => {
+                Ok(Operand::Number(number(&word).unwrap_or_default()))
             }
             (Subject::Metric(_) | Subject::Time(_), _) => {
                 self.refused(format!("`{key}` is compared with a number, without quotes"))
@@ -494,7 +549,7 @@ impl Parser<'_> {
 }
 
 /// What a key names. Bare keys are attributes.
-fn subject(key: &Token) -> Result<Subject> {
+fn subject(kind: Kind, key: &Token) -> Result<Subject> {
     let (prefix, name) = match key {
         Token::Key(prefix, name) => (prefix.as_str(), name.as_str()),
         Token::Word(word) => word.split_once('.').unwrap_or(("", word)),
@@ -503,10 +558,18 @@ fn subject(key: &Token) -> Result<Subject> {
     if name.is_empty() {
         return Err(Error::invalid("a key is missing"));
     }
+    let measured = matches!(kind, Kind::Runs | Kind::LoggedModels);
     match prefix {
-        "metric" | "metrics" => Ok(Subject::Metric(name.to_owned())),
-        "param" | "params" | "parameter" | "parameters" => Ok(Subject::Param(name.to_owned())),
+        "metric" | "metrics" if measured => Ok(Subject::Metric(name.to_owned())),
+        "param" | "params" | "parameter" | "parameters" if measured => {
+            Ok(Subject::Param(name.to_owned()))
+        }
         "tag" | "tags" => Ok(Subject::Tag(name.to_owned())),
+        "" | "attribute" | "attributes" if kind != Kind::Runs => attribute(kind, name),
+        _ if kind != Kind::Runs => Err(Error::invalid(format!(
+            "`{prefix}` is none of attributes, tags{}",
+            if measured { ", params, metrics" } else { "" }
+        ))),
         "dataset" | "datasets" => match name {
             "name" => Ok(Subject::Dataset("d.name")),
             "digest" => Ok(Subject::Dataset("d.digest")),
@@ -535,21 +598,82 @@ fn subject(key: &Token) -> Result<Subject> {
     }
 }
 
-/// Parses one `order_by` clause: `metrics.loss DESC`.
-pub fn parse_order(text: &str) -> Result<Order> {
+/// What an attribute names, of all that is searched but runs.
+fn attribute(kind: Kind, name: &str) -> Result<Subject> {
+    Ok(match (kind, name) {
+        (Kind::Experiments, "name") => Subject::Text("e.name"),
+        (Kind::Experiments, "experiment_id") => Subject::Text("e.id"),
+        (Kind::Experiments, "creation_time") => Subject::Time("e.created"),
+        (Kind::Experiments, "last_update_time") => Subject::Time("e.updated"),
+        (Kind::Models, "name") => Subject::Text("m.name"),
+        (Kind::Versions, "name") => Subject::Text("v.model"),
+        (Kind::Versions, "run_id") => Subject::Text("v.run_id"),
+        (Kind::Versions, "source_path") => Subject::Text("v.source"),
+        (Kind::Versions, "version_number") => Subject::Time("v.version"),
+        (Kind::LoggedModels, "name") => Subject::Text("l.name"),
+        (Kind::LoggedModels, "model_id") => Subject::Text("l.id"),
+        (Kind::LoggedModels, "model_type") => Subject::Text("l.model_type"),
+        (Kind::LoggedModels, "status") => Subject::Text("l.status"),
+        (Kind::LoggedModels, "source_run_id") => Subject::Text("l.source_run"),
+        (Kind::LoggedModels, "experiment_id") => Subject::Text("l.experiment"),
+        (Kind::LoggedModels, "creation_time" | "creation_timestamp" | "creation_timestamp_ms") => {
+            Subject::Time("l.created")
+        }
+        (Kind::LoggedModels, "last_updated_timestamp" | "last_updated_timestamp_ms") => {
+            Subject::Time("l.updated")
+        }
+        _ => return Err(Error::invalid(format!("there is no attribute `{name}`"))),
+    })
+}
+
+/// Parses one `order_by` clause over anything but runs: an attribute, then ASC or DESC.
+pub fn parse_order_for(kind: Kind, text: &str) -> Result<Order> {
     let wrong = |what: &str| Error::invalid(format!("invalid order_by `{text}`: {what}"));
+    let (key, descending) = order_parts(text)?;
+    let (Token::Word(name) | Token::Key(_, name)) = &key else {
+        return Err(wrong("a key is expected"));
+    };
+    let name = name
+        .strip_prefix("attribute.")
+        .or(name.strip_prefix("attributes."))
+        .unwrap_or(name);
+    let by = match (kind, name) {
+        (Kind::Models, "timestamp" | "last_updated_timestamp") => Subject::Time("m.updated"),
+        (Kind::Models, "creation_timestamp") => Subject::Time("m.created"),
+        (Kind::Versions, "creation_timestamp") => Subject::Time("v.created"),
+        (Kind::Versions, "last_updated_timestamp") => Subject::Time("v.updated"),
+        (Kind::Versions, "run_id" | "source_path") => {
+            return Err(wrong("versions are not ordered by it"));
+        }
+        _ => attribute(kind, name).map_err(|error| wrong(&error.message))?,
+    };
+    Ok(Order { by, descending })
+}
+
+/// The key of an order, and whether the greatest comes first.
+fn order_parts(text: &str) -> Result<(Token, bool)> {
     let tokens = tokens(text, Dialect::Mlflow)?;
     let (key, descending) = match tokens.as_slice() {
         [key] => (key, false),
         [key, Token::Word(word)] if word.eq_ignore_ascii_case("desc") => (key, true),
         [key, Token::Word(word)] if word.eq_ignore_ascii_case("asc") => (key, false),
-        _ => return Err(wrong("a key, then ASC or DESC, is expected")),
+        _ => {
+            return Err(Error::invalid(format!(
+                "invalid order_by `{text}`: a key, then ASC or DESC, is expected"
+            )));
+        }
     };
-    let key = match key {
-        Token::Quoted(name) => &Token::Key(String::new(), name.clone()),
-        key => key,
-    };
-    let by = subject(key).map_err(|error| wrong(&error.message))?;
+    Ok(match key {
+        Token::Quoted(name) => (Token::Key(String::new(), name.clone()), descending),
+        key => (key.clone(), descending),
+    })
+}
+
+/// Parses one `order_by` clause: `metrics.loss DESC`.
+pub fn parse_order(text: &str) -> Result<Order> {
+    let wrong = |what: &str| Error::invalid(format!("invalid order_by `{text}`: {what}"));
+    let (key, descending) = order_parts(text)?;
+    let by = subject(Kind::Runs, &key).map_err(|error| wrong(&error.message))?;
     if matches!(by, Subject::Dataset(_)) {
         return Err(wrong("runs cannot be ordered by datasets"));
     }
@@ -665,7 +789,8 @@ fn test(subject: &Subject, operator: Operator, operand: &Operand, sql: &mut Sql)
     }
 }
 
-fn compare(column: &str, operator: Operator, operand: &Operand, sql: &mut Sql) {
+/// `column`, the operator's sign and the operand's marks.
+pub(super) fn compare(column: &str, operator: Operator, operand: &Operand, sql: &mut Sql) {
     let sign = match operator {
         Operator::Equal => "=",
         Operator::NotEqual => "!=",
@@ -785,8 +910,11 @@ mod tests {
     #[test]
     fn what_mlflow_refuses_is_refused() {
         for filter in [
-            "metrics.a > 1 OR metrics.a < 0",
-            "(metrics.a > 1)",
+            "metrics.a > 1 OR",
+            "(metrics.a > 1",
+            "metrics.a == 1",
+            "metrics.a > nan",
+            "metrics.a > inf",
             "params.a = b",
             "metrics.a > '1'",
             "metrics.a LIKE '1'",
@@ -804,6 +932,55 @@ mod tests {
             let error = parse(filter, Dialect::Mlflow).unwrap_err();
             assert_eq!(error.kind, crate::domain::ErrorKind::Invalid, "{filter}");
         }
+    }
+
+    #[test]
+    fn alternatives_and_quoted_prefixes_are_taken() {
+        check(
+            "status = 'a' OR (status = 'b' AND run_id = 'c')",
+            "(r.status = ? or (r.status = ? and r.id = ?))",
+        );
+        check("`attributes`.status = 'a'", "r.status = ?");
+        let parsed = parse("tags.a = 'it''s'", Dialect::Mlflow).unwrap();
+        assert_eq!(
+            parsed,
+            Filter::Test(
+                Subject::Tag("a".to_owned()),
+                Operator::Equal,
+                Operand::Text("it's".to_owned())
+            )
+        );
+    }
+
+    #[test]
+    fn other_kinds_have_their_own_keys() {
+        for (kind, filter, good) in [
+            (Kind::Experiments, "name LIKE 'a%' AND tags.x = '1'", true),
+            (Kind::Experiments, "creation_time > 5", true),
+            (Kind::Experiments, "metrics.a > 5", false),
+            (Kind::Models, "name = 'a'", true),
+            (Kind::Models, "run_id = 'a'", false),
+            (
+                Kind::Versions,
+                "version_number > 3 AND run_id IN ('a')",
+                true,
+            ),
+            (Kind::Versions, "version_number = '3'", true),
+            (
+                Kind::LoggedModels,
+                "metrics.a > 0.5 AND params.b = 'c' AND name = 'd'",
+                true,
+            ),
+            (Kind::LoggedModels, "datasets.name = 'a'", false),
+        ] {
+            assert_eq!(
+                parse_for(kind, filter, Dialect::Mlflow).is_ok(),
+                good,
+                "{filter}"
+            );
+        }
+        assert!(parse_order_for(Kind::Models, "timestamp DESC").is_ok());
+        assert!(parse_order_for(Kind::Models, "run_id").is_err());
     }
 
     #[test]

@@ -11,9 +11,7 @@ use super::layout::Shell;
 use super::message::{Link, Message};
 use super::palette::{self, Palette};
 use super::panes::{Input, PaneId, Pointer, Target};
-use crate::api::protocol::{
-    Command, Failure, Reply, SeenChampion, Snapshot, Topic, Update,
-};
+use crate::api::protocol::{Command, Failure, Reply, SeenChampion, Snapshot, Topic, Update};
 use crate::domain::registry::MoveKind;
 use crate::domain::{Event, Timestamp};
 use crossterm::event::{

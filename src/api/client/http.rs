@@ -1,7 +1,8 @@
 //! HTTP/1.1 as this program speaks it: one request after the other over a socket or TCP, answers with a length, in
-//! chunks, or up to the end. No TLS, no redirects, no compression.
+//! chunks, or up to the end; with TLS where the address says so. No redirects, no compression.
 
 use super::Address;
+use super::tls::{self, Tls};
 use crate::domain::{Error, Result};
 use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
@@ -12,6 +13,8 @@ use std::time::Duration;
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long to wait for an answer unless said otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Bytes of a body sent at once.
+const BLOCK: u64 = 256 * 1024;
 /// Bytes of an answer's head at most.
 const HEAD: usize = 64 * 1024;
 
@@ -58,21 +61,56 @@ impl Http {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Result<Answer> {
+        let length = body.len() as u64;
+        self.send(method, path, headers, length, &mut { body })
+    }
+
+    /// The same with `length` bytes of `body`, which are never in memory as a whole.
+    pub fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        length: u64,
+        body: &mut dyn Read,
+    ) -> Result<Answer> {
         let connection = match self.connection.take() {
-            Some(connection) if !connection.is_stale() => connection,
-            _ => Connection::open(&self.address)?,
+            Some(mut connection) => match connection.is_stale() {
+                false => connection,
+                true => Connection::open(&self.address)?,
+            },
+            None => Connection::open(&self.address)?,
         };
         connection.patience(self.patience)?;
-        let (status, mut content) = connection.ask(method, path, headers, body)?;
+        let (status, mut content) = connection.ask_from(method, path, headers, length, body)?;
         let mut body = Vec::new();
         content.read_to_end(&mut body).map_err(unanswered)?;
         self.connection = content.finished();
         Ok(Answer { status, body })
     }
+
+    /// Fetches what is too large for memory, over a connection of its own: status, length when it is known, content.
+    pub fn fetch(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<(u16, Option<u64>, Box<dyn Read>)> {
+        let connection = Connection::open(&self.address)?;
+        connection.patience(self.patience)?;
+        let (status, content) = connection.ask("GET", path, headers, &[])?;
+        let length = match content.rest {
+            Rest::Length(length) => Some(length),
+            Rest::Chunk { .. } | Rest::End => None,
+        };
+        Ok((status, length, Box::new(content)))
+    }
 }
 
 /// An error while waiting for the daemon, in words.
 pub(super) fn unanswered(error: io::Error) -> Error {
+    if let Some(error) = tls::said(&error) {
+        return error;
+    }
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
             Error::unavailable("the daemon does not answer").because(error)
@@ -84,16 +122,16 @@ pub(super) fn unanswered(error: io::Error) -> Error {
 enum Socket {
     Unix(UnixStream),
     Tcp(TcpStream),
+    Tls(Box<Tls>),
 }
 
-impl Socket {
-    fn try_clone(&self) -> io::Result<Self> {
-        Ok(match self {
-            Self::Unix(stream) => Self::Unix(stream.try_clone()?),
-            Self::Tcp(stream) => Self::Tcp(stream.try_clone()?),
-        })
-    }
+/// What ends a connection from another thread.
+enum Handle {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+}
 
+impl Handle {
     fn shutdown(&self) -> io::Result<()> {
         match self {
             Self::Unix(stream) => stream.shutdown(Shutdown::Both),
@@ -102,11 +140,22 @@ impl Socket {
     }
 }
 
+impl Socket {
+    fn handle(&self) -> io::Result<Handle> {
+        Ok(match self {
+            Self::Unix(stream) => Handle::Unix(stream.try_clone()?),
+            Self::Tcp(stream) => Handle::Tcp(stream.try_clone()?),
+            Self::Tls(stream) => Handle::Tcp(stream.sock.try_clone()?),
+        })
+    }
+}
+
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Unix(stream) => stream.read(buffer),
             Self::Tcp(stream) => stream.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
         }
     }
 }
@@ -116,11 +165,15 @@ impl Write for Socket {
         match self {
             Self::Unix(stream) => stream.write(buffer),
             Self::Tcp(stream) => stream.write(buffer),
+            Self::Tls(stream) => stream.write(buffer),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        match self {
+            Self::Tls(stream) => stream.flush(),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -152,28 +205,20 @@ impl Connection {
                 )
             }
             Address::Url(url, token) => {
-                let rest = url.strip_prefix("http://").ok_or_else(|| {
-                    Error::invalid(format!(
-                        "`{url}` is no address of a daemon: `http://host:port` is expected (TLS: put an ssh tunnel before it)"
-                    ))
-                })?;
-                let (host, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-                let with_port = if host.rsplit_once(':').is_some_and(|(_, port)| {
-                    !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
-                }) {
-                    host.to_owned()
-                } else {
-                    format!("{host}:80")
-                };
-                let prefix = match prefix.trim_end_matches('/') {
-                    "" => String::new(),
-                    prefix => format!("/{prefix}"),
-                };
+                let place = Place::of(url, "http://", 80)?;
+                let stream = tcp(&place.address)?;
+                (Socket::Tcp(stream), place.host, token.clone(), place.prefix)
+            }
+            Address::Secure(secure) => {
+                let place = Place::of(&secure.url, "https://", 443)?;
+                let stream = tcp(&place.address)?;
+                stream.set_read_timeout(Some(CONNECT))?;
+                stream.set_write_timeout(Some(CONNECT))?;
                 (
-                    Socket::Tcp(tcp(&with_port)?),
-                    host.to_owned(),
-                    token.clone(),
-                    prefix,
+                    Socket::Tls(Box::new(secure.shake(stream, &place.address)?)),
+                    place.host,
+                    secure.token.clone(),
+                    place.prefix,
                 )
             }
         };
@@ -192,41 +237,53 @@ impl Connection {
         match self.socket.get_ref() {
             Socket::Unix(stream) => stream.set_read_timeout(Some(patience))?,
             Socket::Tcp(stream) => stream.set_read_timeout(Some(patience))?,
+            Socket::Tls(stream) => stream.sock.set_read_timeout(Some(patience))?,
         }
         Ok(())
     }
 
     /// Whether the other side has closed it (or said something nobody asked for).
-    fn is_stale(&self) -> bool {
+    fn is_stale(&mut self) -> bool {
         let probe = |outcome: io::Result<usize>| !matches!(outcome, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
         let mut byte = [0];
-        match self.socket.get_ref() {
+        match self.socket.get_mut() {
             Socket::Unix(stream) => {
                 // A socket has no peek: one byte read that should not be there makes it useless anyway.
-                let mut reader = stream;
-                let stale = stream.set_nonblocking(true).is_err() || probe(reader.read(&mut byte));
+                let stale = stream.set_nonblocking(true).is_err() || probe(stream.read(&mut byte));
                 stale || stream.set_nonblocking(false).is_err()
             }
             Socket::Tcp(stream) => {
                 let stale = stream.set_nonblocking(true).is_err() || probe(stream.peek(&mut byte));
                 stale || stream.set_nonblocking(false).is_err()
             }
+            Socket::Tls(stream) => tls::is_stale(stream),
         }
     }
 
     /// Sends a request; answers the status and the content to be read.
     pub(super) fn ask(
-        mut self,
+        self,
         method: &str,
         path: &str,
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Result<(u16, Body)> {
+        let length = body.len() as u64;
+        self.ask_from(method, path, headers, length, &mut { body })
+    }
+
+    /// The same with `length` bytes of `body`, which are never in memory as a whole.
+    pub(super) fn ask_from(
+        mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        length: u64,
+        body: &mut dyn Read,
+    ) -> Result<(u16, Body)> {
         let mut request = format!(
-            "{method} {}{path} HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n",
-            self.prefix,
-            self.host,
-            body.len()
+            "{method} {}{path} HTTP/1.1\r\nhost: {}\r\ncontent-length: {length}\r\n",
+            self.prefix, self.host,
         );
         if let Some(token) = &self.token {
             request.push_str(&format!("authorization: Bearer {}\r\n", clean(token)));
@@ -235,14 +292,33 @@ impl Connection {
             request.push_str(&format!("{name}: {}\r\n", clean(value)));
         }
         request.push_str("\r\n");
+        // Head and the beginning of the body in one packet.
         let mut bytes = request.into_bytes();
-        bytes.extend_from_slice(body);
-        self.socket
-            .get_mut()
-            .write_all(&bytes)
-            .map_err(unanswered)?;
+        let mut left = length;
+        let sent = loop {
+            let room = left.min(BLOCK);
+            let whole = bytes.len() as u64 + room;
+            body.take(room).read_to_end(&mut bytes)?;
+            if (bytes.len() as u64) < whole {
+                return Err(Error::conflict(format!(
+                    "what is sent to `{path:.200}` became shorter meanwhile"
+                )));
+            }
+            left -= room;
+            let socket = self.socket.get_mut();
+            let sent = socket.write_all(&bytes).and_then(|()| socket.flush());
+            if left == 0 || sent.is_err() {
+                break sent;
+            }
+            bytes.clear();
+        };
         loop {
-            let head = self.head()?;
+            // Who refuses a file may close before its end came: what was said before that counts.
+            let head = match (self.head(), sent.as_ref().map_err(io::Error::kind)) {
+                (Ok(head), _) => head,
+                (Err(_), Err(kind)) => return Err(unanswered(kind.into())),
+                (Err(error), Ok(())) => return Err(error),
+            };
             // 1xx are no answers yet.
             if !(100..200).contains(&head.status) {
                 let rest = match (method, head.status) {
@@ -305,6 +381,42 @@ impl Connection {
     }
 }
 
+/// What an URL says.
+struct Place {
+    /// Host and port to connect to.
+    address: String,
+    /// Host as it stands in the URL.
+    host: String,
+    /// Path before every path: of a proxy.
+    prefix: String,
+}
+
+impl Place {
+    fn of(url: &str, scheme: &str, port: u16) -> Result<Self> {
+        let rest = url.strip_prefix(scheme).filter(|rest| !rest.is_empty());
+        let rest = rest.ok_or_else(|| {
+            Error::invalid(format!(
+                "`{url}` is no address of a daemon: `https://host:port` or `http://host:port` is expected"
+            ))
+        })?;
+        let (host, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| {
+            !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        Ok(Self {
+            address: match has_port {
+                true => host.to_owned(),
+                false => format!("{host}:{port}"),
+            },
+            host: host.to_owned(),
+            prefix: match prefix.trim_end_matches('/') {
+                "" => String::new(),
+                prefix => format!("/{prefix}"),
+            },
+        })
+    }
+}
+
 struct Head {
     status: u16,
     rest: Rest,
@@ -356,7 +468,7 @@ pub(super) struct Body {
 impl Body {
     /// Ends it from another thread.
     pub(super) fn closer(&self) -> Result<Box<dyn FnOnce() + Send>> {
-        let socket = self.connection.socket.get_ref().try_clone()?;
+        let socket = self.connection.socket.get_ref().handle()?;
         Ok(Box::new(move || {
             // A connection that is gone already needs no end.
             let _ = socket.shutdown();

@@ -2,17 +2,20 @@
 
 use super::{Context, blocking, json, refused};
 use crate::api::protocol::{Command, Reply};
-use crate::domain::trigger::Cause;
 use crate::domain::access::Actor;
+use crate::domain::trigger::Cause;
 use crate::domain::{Error, Result};
 use crate::service::access::NewToken;
-use crate::service::requests::CommandRequest;
-use axum::body::Bytes;
+use crate::service::commands::CommandRequest;
 use axum::Extension;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use std::sync::Arc;
+
+/// Bytes of a job's output in one reply.
+const MOST_OUTPUT: u64 = 4 * 1024 * 1024;
 
 /// Who asks, when nobody says.
 const NOBODY: &str = "api";
@@ -114,6 +117,41 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
             alias,
             version,
         } => Reply::Moved(services.registry.set_alias(&model, &alias, version, by)?),
+        Command::SetStage {
+            model,
+            version,
+            stage,
+        } => {
+            services
+                .registry
+                .set_stage(&model, version, &stage, false, by)?;
+            Reply::Done
+        }
+        Command::DescribeVersion {
+            model,
+            version,
+            text,
+        } => {
+            services
+                .registry
+                .describe_version(&model, version, &text, by)?;
+            Reply::Done
+        }
+        Command::TagVersion {
+            model,
+            version,
+            key,
+            value,
+        } => {
+            services
+                .registry
+                .tag_version(&model, version, &key, value, by)?;
+            Reply::Done
+        }
+        Command::DeleteVersion { model, version } => {
+            services.delete_version(&model, version, by)?;
+            Reply::Done
+        }
         Command::History { model } => Reply::Moves(services.registry.history(&model)?),
         Command::Train {
             pipeline,
@@ -181,16 +219,29 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
             let (job, _, result) = services.jobs.job(job)?;
             Reply::Job(Box::new(job), result.map(Box::new))
         }
+        Command::JobOutput {
+            job,
+            attempt,
+            from,
+            most,
+        } => Reply::Output(Box::new(services.jobs.output(
+            job,
+            attempt,
+            from,
+            most.min(MOST_OUTPUT),
+        )?)),
         Command::CancelJob { job } => {
             services.jobs.cancel(job, by)?;
             Reply::Done
         }
         Command::RetryJob { job } => {
-            services.jobs.retry(job, by)?;
+            services.retry_job(job, by)?;
             Reply::Done
         }
         Command::Note { run, text, seen } => {
-            services.tracking.note_as_seen(&run, &text, seen.as_deref())?;
+            services
+                .tracking
+                .note_as_seen(&run, &text, seen.as_deref())?;
             Reply::Done
         }
         Command::Archive { run, restore } => {
@@ -266,6 +317,11 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
         }
         Command::Audit { object, limit } => {
             Reply::Audit(services.access.audit(object.as_deref(), limit)?)
+        }
+        Command::Alerts => Reply::Alerts(services.monitoring.alerts().list()?),
+        Command::AcknowledgeAlert { alert } => {
+            services.monitoring.alerts().acknowledge(alert, by)?;
+            Reply::Done
         }
         Command::Reload => {
             context.pipelines.reload()?;

@@ -6,8 +6,8 @@ use super::{Context, blocking, failure, refused};
 use crate::api::protocol::{PROTOCOL, Topic, Update};
 use crate::domain::access::Actor;
 use crate::domain::{Error, Event};
-use axum::body::{Body, Bytes};
 use axum::Extension;
+use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -155,7 +155,7 @@ impl Follower {
         }
         let mut heartbeat = Instant::now() + HEARTBEAT;
         loop {
-            if *stop.borrow() || !self.context.services.access.is_still_in(&self.actor) {
+            if *stop.borrow() {
                 return Ok(());
             }
             let due = self
@@ -182,6 +182,9 @@ impl Follower {
                 // a token was made or taken back: the next turn looks whether it was this one
                 _ = changes.changed() => {}
                 () = self.sender.closed() => return Ok(()),
+            }
+            if !self.context.services.access.is_still_in(&self.actor) {
+                return Ok(());
             }
             let now = Instant::now();
             if self.events_due().is_some_and(|due| due <= now) {

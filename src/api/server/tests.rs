@@ -76,10 +76,10 @@ fn house() -> House {
         let _inside = edge.enter();
         tokio::net::UnixListener::bind(workspace.socket()).unwrap()
     };
-    let app = crate::http::access::protect(router(Arc::new(context)), &services)
-        .layer(axum::Extension(axum::extract::ConnectInfo(
-            crate::http::access::Peer::Socket(None),
-        )));
+    let app =
+        crate::http::access::protect(router(Arc::new(context)), &services).layer(axum::Extension(
+            axum::extract::ConnectInfo(crate::http::access::Peer::Socket(None)),
+        ));
     edge.spawn(async move { axum::serve(listener, app).await });
     House {
         client: Client {

@@ -33,9 +33,10 @@ pub(super) fn snapshot(context: &Context, topic: &Topic) -> Result<Snapshot> {
         Topic::Groups { query, by } => Snapshot::Groups(services.tracking.groups(query, by)?),
         Topic::Sweep { query, metric } => Snapshot::Sweep(services.tracking.sweep(query, metric)?),
         Topic::Models => Snapshot::Models(services.registry.models(services)?),
-        Topic::Model { model } => {
-            Snapshot::Model(Box::new(services.registry.page(services, model)?))
-        }
+        Topic::Model { model } => Snapshot::Model(Box::new(services.registry.page(model)?)),
+        Topic::Version { model, version } => Snapshot::Version(Box::new(
+            services.registry.version_page(services, model, *version)?,
+        )),
         Topic::Features => Snapshot::Features(services.catalog.page(services)?),
         Topic::Feature { view, feature } => {
             Snapshot::Feature(Box::new(services.catalog.feature(services, view, feature)?))
@@ -102,12 +103,7 @@ fn overview(context: &Context) -> Result<Overview> {
             .iter()
             .map(|pipeline| pipeline.name.clone())
             .collect(),
-        models: services
-            .registry
-            .models(services)?
-            .into_iter()
-            .map(|row| row.name)
-            .collect(),
+        models: services.registry.names()?,
         problems: problems(context),
     })
 }
@@ -192,7 +188,7 @@ pub(super) fn touches(event: &Event, topic: &Topic) -> bool {
             event,
             E::RegistryChanged { .. } | E::AliasMoved { .. } | E::DeploymentChanged { .. }
         ),
-        Topic::Model { model: shown } => match event {
+        Topic::Model { model: shown } | Topic::Version { model: shown, .. } => match event {
             E::RegistryChanged { model } | E::AliasMoved { model, .. } => model == shown,
             E::DeploymentChanged { .. } | E::DriftReported { .. } => true,
             _ => false,

@@ -4,8 +4,9 @@
 use crate::domain::experiment::{Experiment, Lifecycle};
 use crate::domain::metric::Metric;
 use crate::domain::run::{DatasetInput, Pair, Run};
-use crate::domain::{Error, Result, RunId, Timestamp};
+use crate::domain::{Error, LoggedModelId, Result, RunId, Timestamp};
 use crate::service::tracking::Entry;
+use crate::service::tracking::logged_models::ModelPoint;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -111,7 +112,8 @@ impl From<&Pair> for KeyValue {
     }
 }
 
-fn key_values(pairs: &[Pair]) -> Vec<KeyValue> {
+/// Pairs on the wire.
+pub fn key_values(pairs: &[Pair]) -> Vec<KeyValue> {
     pairs.iter().map(KeyValue::from).collect()
 }
 
@@ -130,17 +132,43 @@ pub struct MetricIn {
     /// The step.
     #[serde(default, deserialize_with = "whole")]
     pub step: Option<i64>,
+    /// The logged model that it belongs to as well.
+    #[serde(default)]
+    pub model_id: Option<String>,
+    /// Name of the data it was measured on.
+    #[serde(default)]
+    pub dataset_name: Option<String>,
+    /// Digest of that data.
+    #[serde(default)]
+    pub dataset_digest: Option<String>,
+}
+
+fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
 }
 
 impl MetricIn {
-    /// The metric; `now` when it has no time.
-    pub fn metric(self, now: Timestamp) -> Metric {
-        Metric {
+    /// The metric, and what the logged model that it names gets of it.
+    pub fn taken(self) -> Result<(Metric, Option<ModelPoint>)> {
+        let Some(timestamp) = self.timestamp.map(Timestamp) else {
+            return Err(Error::invalid(format!(
+                "missing value for required parameter `timestamp` of metric `{}`",
+                self.key
+            )));
+        };
+        let metric = Metric {
             key: self.key,
             value: self.value,
-            timestamp: self.timestamp.map_or(now, Timestamp),
+            timestamp,
             step: self.step.unwrap_or(0),
-        }
+        };
+        let point = given(self.model_id).map(|model| ModelPoint {
+            metric: metric.clone(),
+            model: LoggedModelId(model),
+            dataset_name: given(self.dataset_name),
+            dataset_digest: given(self.dataset_digest),
+        });
+        Ok((metric, point))
     }
 }
 
@@ -218,12 +246,11 @@ pub struct DatasetDto {
 
 impl From<DatasetInputIn> for DatasetInput {
     fn from(input: DatasetInputIn) -> Self {
+        let (context, tags): (Vec<KeyValue>, Vec<KeyValue>) =
+            input.tags.into_iter().partition(|tag| tag.key == CONTEXT);
         Self {
-            context: input
-                .tags
-                .into_iter()
-                .find(|tag| tag.key == CONTEXT)
-                .map(|tag| tag.value),
+            context: context.into_iter().next().map(|tag| tag.value),
+            tags: tags.into_iter().map(Pair::from).collect(),
             name: input.dataset.name,
             digest: input.dataset.digest,
             source_type: input.dataset.source_type,
@@ -332,7 +359,29 @@ struct DatasetInputOut {
 #[derive(Clone, Debug, Serialize)]
 struct RunInputs {
     dataset_inputs: Vec<DatasetInputOut>,
-    model_inputs: Vec<KeyValue>,
+    model_inputs: Vec<ModelInput>,
+}
+
+/// A logged model that a run read.
+#[derive(Clone, Debug, Serialize)]
+struct ModelInput {
+    model_id: LoggedModelId,
+}
+
+/// A logged model that a run made, and at which step.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct ModelOutput {
+    /// Which.
+    #[serde(default)]
+    pub model_id: String,
+    /// When, in steps.
+    #[serde(default)]
+    pub step: Whole,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct RunOutputs {
+    model_outputs: Vec<ModelOutput>,
 }
 
 /// A run on the wire.
@@ -341,6 +390,7 @@ pub struct RunDto {
     info: RunInfo,
     data: RunData,
     inputs: RunInputs,
+    outputs: RunOutputs,
 }
 
 impl From<&Run> for RunDto {
@@ -364,6 +414,7 @@ impl From<&Run> for RunDto {
                                 key: CONTEXT.to_owned(),
                                 value: context.clone(),
                             })
+                            .chain(input.tags.iter().map(KeyValue::from))
                             .collect(),
                         dataset: DatasetDto {
                             name: input.name.clone(),
@@ -375,7 +426,25 @@ impl From<&Run> for RunDto {
                         },
                     })
                     .collect(),
-                model_inputs: Vec::new(),
+                model_inputs: run
+                    .models
+                    .inputs
+                    .iter()
+                    .map(|id| ModelInput {
+                        model_id: id.clone(),
+                    })
+                    .collect(),
+            },
+            outputs: RunOutputs {
+                model_outputs: run
+                    .models
+                    .outputs
+                    .iter()
+                    .map(|(id, step)| ModelOutput {
+                        model_id: id.as_str().to_owned(),
+                        step: Whole(Some(*step)),
+                    })
+                    .collect(),
             },
         }
     }
@@ -415,6 +484,6 @@ impl From<Entry> for FileDto {
 }
 
 /// An optional 64-bit integer, as number or text.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct Whole(#[serde(deserialize_with = "whole")] pub Option<i64>);

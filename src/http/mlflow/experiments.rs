@@ -1,7 +1,9 @@
 //! `experiments/…`.
 
 use super::dto::{ExperimentDto, KeyValue, Whole, view_type};
-use super::{ApiError, Asked, Empty, answer, missing, offset, page, query, required};
+use super::{
+    ApiError, Asked, Empty, Pairs, answer, missing, offset, page, query, query_pairs, required,
+};
 use crate::domain::experiment::Lifecycle;
 use crate::domain::{Error, ExperimentId, Result};
 use crate::service::Services;
@@ -107,22 +109,14 @@ async fn search(State(services): Served, body: Bytes) -> Answer {
     .await
 }
 
-async fn search_by_query(State(services): Served, asked: Asked) -> Answer {
-    query(services, asked, |services, asked| {
+async fn search_by_query(State(services): Served, asked: Pairs) -> Answer {
+    query_pairs(services, asked, |services, asked| {
         let search = Search {
-            max_results: Whole(
-                asked
-                    .get("max_results")
-                    .map(|text| {
-                        text.parse()
-                            .map_err(|_| Error::invalid(format!("`{text}` is no number")))
-                    })
-                    .transpose()?,
-            ),
-            page_token: asked.get("page_token").cloned(),
-            filter: asked.get("filter").cloned(),
-            order_by: asked.get("order_by").cloned().into_iter().collect(),
-            view_type: asked.get("view_type").cloned(),
+            max_results: Whole(asked.whole("max_results")?),
+            page_token: asked.text("page_token"),
+            filter: asked.text("filter"),
+            order_by: asked.texts("order_by"),
+            view_type: asked.text("view_type"),
         };
         found(services, &search)
     })
@@ -139,10 +133,10 @@ fn found(services: &Services, asked: &Search) -> Result<Found> {
             asked.filter.as_deref().unwrap_or_default(),
             &asked.order_by,
             lifecycle,
+            from,
+            limit + 1,
         )?
         .into_iter()
-        .skip(usize::try_from(from).unwrap_or(usize::MAX))
-        .take(usize::try_from(limit + 1).unwrap_or(usize::MAX))
         .map(Into::into)
         .collect();
     let next_page_token = page(&mut experiments, from, limit);

@@ -4,8 +4,13 @@ mod artifact_names;
 mod artifacts;
 pub mod dto;
 mod experiments;
+mod logged_models;
 mod metrics;
+mod model_versions;
+mod registered_models;
+mod registry_dto;
 mod runs;
+mod traces;
 
 use super::error::{ApiError, blocking};
 use crate::domain::{Error, Result};
@@ -15,7 +20,7 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Query};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
@@ -35,8 +40,10 @@ pub fn router(services: Arc<Services>) -> Router {
             .merge(experiments::router())
             .merge(runs::router())
             .merge(metrics::router())
+            .merge(logged_models::router())
+            .merge(registered_models::router())
+            .merge(model_versions::router())
             .merge(artifacts::listing())
-            .route("/logged-models/search", post(no_logged_models))
             .layer(DefaultBodyLimit::max(BODY))
             .fallback(absent);
         router = router
@@ -45,9 +52,14 @@ pub fn router(services: Arc<Services>) -> Router {
                 &format!("{root}/2.0/mlflow-artifacts"),
                 artifacts::proxy().fallback(absent),
             )
-            .route(&format!("{root}/3.0/mlflow/server-info"), get(server_info));
+            .nest(
+                &format!("{root}/3.0/mlflow"),
+                traces::router()
+                    .route("/server-info", get(server_info))
+                    .fallback(absent),
+            );
     }
-    router.with_state(services)
+    router.merge(traces::otlp()).with_state(services)
 }
 
 async fn absent(uri: Uri) -> Response {
@@ -73,10 +85,8 @@ async fn server_info() -> Response {
     }))
 }
 
-/// Clients look here for models beside a run's artifacts: none are kept that way.
-async fn no_logged_models() -> Response {
-    encoded(&serde_json::json!({ "models": [] }))
-}
+/// Who changes the registry, as the audit has it: a client that gave no name.
+const CLIENT: &str = "mlflow";
 
 /// An empty success.
 #[derive(Serialize)]
@@ -139,6 +149,63 @@ where
         .map(|value| encoded(&value))
 }
 
+/// A query's parameters, those given more than once as well.
+struct Parameters(Vec<(String, String)>);
+
+/// How handlers receive [`Parameters`].
+type Pairs = Query<Vec<(String, String)>>;
+
+impl Parameters {
+    /// The last value of a parameter; empty text is none.
+    fn text(&self, name: &str) -> Option<String> {
+        self.0
+            .iter()
+            .rev()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.clone())
+            .filter(|value| !value.is_empty())
+    }
+
+    /// Every value of a parameter.
+    fn texts(&self, name: &str) -> Vec<String> {
+        self.0
+            .iter()
+            .filter(|(key, _)| key == name)
+            .map(|(_, value)| value.clone())
+            .collect()
+    }
+
+    /// A parameter that must be there.
+    fn required(&self, name: &str) -> Result<String> {
+        self.text(name).ok_or_else(|| missing(name))
+    }
+
+    /// A whole number.
+    fn whole(&self, name: &str) -> Result<Option<i64>> {
+        self.text(name)
+            .map(|text| {
+                text.parse()
+                    .map_err(|_| Error::invalid(format!("`{name}` `{text}` is no whole number")))
+            })
+            .transpose()
+    }
+}
+
+/// The same for a GET whose parameters may be given more than once.
+async fn query_pairs<R>(
+    services: Arc<Services>,
+    asked: Pairs,
+    work: impl FnOnce(&Services, &Parameters) -> Result<R> + Send + 'static,
+) -> Result<Response, ApiError>
+where
+    R: Serialize + Send + 'static,
+{
+    let asked = Parameters(asked.0);
+    blocking(move || work(&services, &asked))
+        .await
+        .map(|value| encoded(&value))
+}
+
 /// A parameter that must be there.
 fn required<'a>(asked: &'a BTreeMap<String, String>, names: &[&str]) -> Result<&'a str> {
     names
@@ -180,5 +247,7 @@ fn page<T>(rows: &mut Vec<T>, from: u64, limit: u64) -> Option<String> {
     Some(token(from + limit))
 }
 
+#[cfg(test)]
+mod registry_tests;
 #[cfg(test)]
 mod tests;

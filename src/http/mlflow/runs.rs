@@ -1,7 +1,8 @@
 //! `runs/…`.
 
 use super::dto::{
-    DatasetInputIn, KeyValue, MetricIn, OneRun, RunDto, RunInfo, Which, Whole, view_type,
+    DatasetInputIn, KeyValue, MetricIn, ModelOutput, OneRun, RunDto, RunInfo, Which, Whole,
+    view_type,
 };
 use super::experiments::limit;
 use super::{
@@ -9,7 +10,7 @@ use super::{
 };
 use crate::domain::metric::Number;
 use crate::domain::run::{Pair, RunStatus};
-use crate::domain::{Error, ExperimentId, Result, RunId, Timestamp};
+use crate::domain::{Error, ExperimentId, LoggedModelId, Result, RunId, Timestamp};
 use crate::service::Services;
 use crate::service::tracking::{NewRun, RunSearch};
 use axum::Router;
@@ -37,6 +38,7 @@ pub(super) fn router() -> Router<Arc<Services>> {
         .route("/runs/delete", post(delete))
         .route("/runs/restore", post(restore))
         .route("/runs/log-inputs", post(log_inputs))
+        .route("/runs/outputs", post(log_outputs))
 }
 
 #[derive(Deserialize)]
@@ -171,20 +173,36 @@ struct Batch {
 
 async fn log_batch(State(services): Served, body: Bytes) -> Answer {
     answer(services, body, |services, asked: Batch| {
-        let now = services.core.now();
-        services.tracking.log_batch(
+        log(
+            services,
             &Which::of(asked.run_id, asked.run_uuid).run()?,
-            asked
-                .metrics
-                .into_iter()
-                .map(|metric| metric.metric(now))
-                .collect(),
+            asked.metrics,
             asked.params.into_iter().map(Pair::from).collect(),
             asked.tags.into_iter().map(Pair::from).collect(),
-        )?;
-        Ok(Empty {})
+        )
     })
     .await
+}
+
+/// Logs a batch, with what of it belongs to logged models.
+fn log(
+    services: &Services,
+    run: &RunId,
+    metrics: Vec<MetricIn>,
+    params: Vec<Pair>,
+    tags: Vec<Pair>,
+) -> Result<Empty> {
+    let mut points = Vec::with_capacity(metrics.len());
+    let mut of_models = Vec::new();
+    for metric in metrics {
+        let (metric, point) = metric.taken()?;
+        points.push(metric);
+        of_models.extend(point);
+    }
+    services
+        .tracking
+        .log_batch_of_models(run, points, params, tags, of_models)?;
+    Ok(Empty {})
 }
 
 #[derive(Deserialize)]
@@ -198,6 +216,9 @@ struct OneMetric {
     timestamp: Whole,
     #[serde(default)]
     step: Whole,
+    model_id: Option<String>,
+    dataset_name: Option<String>,
+    dataset_digest: Option<String>,
 }
 
 async fn log_metric(State(services): Served, body: Bytes) -> Answer {
@@ -207,14 +228,17 @@ async fn log_metric(State(services): Served, body: Bytes) -> Answer {
             value: asked.value.ok_or_else(|| missing("value"))?.0,
             timestamp: asked.timestamp.0,
             step: asked.step.0,
+            model_id: asked.model_id,
+            dataset_name: asked.dataset_name,
+            dataset_digest: asked.dataset_digest,
         };
-        services.tracking.log_batch(
+        log(
+            services,
             &Which::of(asked.run_id, asked.run_uuid).run()?,
-            vec![metric.metric(services.core.now())],
+            vec![metric],
             Vec::new(),
             Vec::new(),
-        )?;
-        Ok(Empty {})
+        )
     })
     .await
 }
@@ -285,12 +309,45 @@ struct Inputs {
     which: Which,
     #[serde(default)]
     datasets: Vec<DatasetInputIn>,
+    #[serde(default)]
+    models: Vec<ModelOutput>,
+}
+
+fn links(models: Vec<ModelOutput>) -> Vec<(LoggedModelId, i64)> {
+    models
+        .into_iter()
+        .map(|model| (LoggedModelId(model.model_id), model.step.0.unwrap_or(0)))
+        .collect()
 }
 
 async fn log_inputs(State(services): Served, body: Bytes) -> Answer {
     answer(services, body, |services, asked: Inputs| {
+        let run = asked.which.run()?;
         let inputs = asked.datasets.into_iter().map(Into::into).collect();
-        services.tracking.log_inputs(&asked.which.run()?, inputs)?;
+        services.tracking.log_inputs(&run, inputs)?;
+        if !asked.models.is_empty() {
+            services
+                .tracking
+                .link_models(&run, links(asked.models), false)?;
+        }
+        Ok(Empty {})
+    })
+    .await
+}
+
+#[derive(Deserialize)]
+struct Outputs {
+    #[serde(flatten)]
+    which: Which,
+    models: Option<Vec<ModelOutput>>,
+}
+
+async fn log_outputs(State(services): Served, body: Bytes) -> Answer {
+    answer(services, body, |services, asked: Outputs| {
+        let models = asked.models.ok_or_else(|| missing("models"))?;
+        services
+            .tracking
+            .link_models(&asked.which.run()?, links(models), true)?;
         Ok(Empty {})
     })
     .await

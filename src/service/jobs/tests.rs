@@ -89,7 +89,11 @@ impl House {
 
 fn succeeded() -> Outcome {
     Outcome::Succeeded {
-        result: JobResult::Command { status: 0 },
+        result: JobResult::Command {
+            status: 0,
+            signal: None,
+            error: None,
+        },
     }
 }
 

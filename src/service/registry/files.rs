@@ -6,28 +6,17 @@ use crate::domain::{Error, ModelName, Result, Version};
 use crate::ml;
 use crate::store::registry as rows;
 use sha2::{Digest, Sha256};
-use std::path::{Component, Path, PathBuf};
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 impl Registry {
     /// Where a version's model directory lies.
     pub fn directory(&self, model: &ModelName, version: Version) -> Result<PathBuf> {
-        let source = self.version(model, version)?.source;
-        let inside = source.strip_prefix("mlflow-artifacts:/").ok_or_else(|| {
-            Error::invalid(format!(
-                "{version} of `{model}` lies at `{source}`, which is not in this workspace"
-            ))
-        })?;
-        let inside = Path::new(inside.trim_start_matches('/'));
-        if !inside
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)))
-        {
-            return Err(Error::invalid(format!(
-                "the source `{source}` of {version} of `{model}` leaves the artifact folder"
-            )));
-        }
-        Ok(self.core.workspace.artifacts().join(inside))
+        let uri = self.files_uri(model, version)?;
+        self.tracking
+            .artifact_folder(&uri)
+            .map_err(|error| error.context(format!("files of {version} of `{model}`")))
     }
 
     /// What a version takes and gives.
@@ -76,12 +65,21 @@ pub fn directory_digest(directory: &Path) -> Result<String> {
     let mut hash = Sha256::new();
     for file in files {
         let name = file.strip_prefix(directory).unwrap_or(&file);
-        let bytes = std::fs::read(&file)
-            .map_err(|error| Error::from(error).context(format!("reading `{}`", file.display())))?;
+        let reading = |error: std::io::Error| {
+            Error::from(error).context(format!("reading `{}`", file.display()))
+        };
+        let mut content = std::fs::File::open(&file).map_err(reading)?;
         hash.update(name.as_os_str().as_encoded_bytes());
         hash.update([0]);
-        hash.update((bytes.len() as u64).to_le_bytes());
-        hash.update(&bytes);
+        hash.update(content.metadata().map_err(reading)?.len().to_le_bytes());
+        let mut block = vec![0; 256 * 1024];
+        loop {
+            let count = content.read(&mut block).map_err(reading)?;
+            if count == 0 {
+                break;
+            }
+            hash.update(&block[..count]);
+        }
     }
     Ok(hash
         .finalize()

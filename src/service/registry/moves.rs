@@ -63,19 +63,22 @@ impl Registry {
                 "promoting {version} of `{model}` against the gate needs a reason"
             )));
         }
-        self.move_alias(NewMove {
-            model: model.clone(),
-            alias: CHAMPION.into(),
-            to: Some(version),
-            kind: if passed {
-                MoveKind::Promoted
-            } else {
-                MoveKind::Forced
+        self.move_alias(
+            NewMove {
+                model: model.clone(),
+                alias: CHAMPION.into(),
+                to: Some(version),
+                kind: if passed {
+                    MoveKind::Promoted
+                } else {
+                    MoveKind::Forced
+                },
+                at: self.core.now(),
+                by: by.to_owned(),
+                reason: reason.trim().to_owned(),
             },
-            at: self.core.now(),
-            by: by.to_owned(),
-            reason: reason.trim().to_owned(),
-        }, seen)
+            seen,
+        )
     }
 
     /// Where a roll-back goes: to `to`, or to where the last move of `champion` came from.
@@ -125,15 +128,18 @@ impl Registry {
         seen: Option<Option<Version>>,
     ) -> Result<AliasMove> {
         let version = self.rollback_target(model, to)?;
-        self.move_alias(NewMove {
-            model: model.clone(),
-            alias: CHAMPION.into(),
-            to: Some(version),
-            kind: MoveKind::RolledBack,
-            at: self.core.now(),
-            by: by.to_owned(),
-            reason: String::new(),
-        }, seen)
+        self.move_alias(
+            NewMove {
+                model: model.clone(),
+                alias: CHAMPION.into(),
+                to: Some(version),
+                kind: MoveKind::RolledBack,
+                at: self.core.now(),
+                by: by.to_owned(),
+                reason: String::new(),
+            },
+            seen,
+        )
     }
 
     /// Sets or removes any other alias.
@@ -157,20 +163,27 @@ impl Registry {
                 }
             }
         }
-        self.move_alias(NewMove {
-            model: model.clone(),
-            alias: alias.to_owned(),
-            to: version,
-            kind: MoveKind::Set,
-            at: self.core.now(),
-            by: by.to_owned(),
-            reason: String::new(),
-        }, None)
+        self.move_alias(
+            NewMove {
+                model: model.clone(),
+                alias: alias.to_owned(),
+                to: version,
+                kind: MoveKind::Set,
+                at: self.core.now(),
+                by: by.to_owned(),
+                reason: String::new(),
+            },
+            None,
+        )
     }
 
     /// Alias, history line and audit row in one transaction; the events after it. Refused when the alias is not where the
     /// asker has `seen` it.
-    fn move_alias(&self, new: NewMove, seen: Option<Option<Version>>) -> Result<AliasMove> {
+    pub(super) fn move_alias(
+        &self,
+        new: NewMove,
+        seen: Option<Option<Version>>,
+    ) -> Result<AliasMove> {
         let new = NewMove {
             by: acting::by(&new.by),
             ..new
@@ -304,8 +317,9 @@ fn moved_meanwhile(
     seen: Option<Version>,
     now: Option<Version>,
 ) -> Result<Error> {
-    let number =
-        |version: Option<Version>| version.map_or_else(|| "no version".into(), |one| one.to_string());
+    let number = |version: Option<Version>| {
+        version.map_or_else(|| "no version".into(), |one| one.to_string())
+    };
     let last = rows::moves(transaction, &new.model, Some(&new.alias), 1)?;
     let who = last
         .first()

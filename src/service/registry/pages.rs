@@ -1,31 +1,45 @@
-//! The read models of the registry pane: the list of models, the page of one. Changes nothing.
+//! The read models of the registry pane: the list of models, the page of one, the page of one version. Changes nothing.
 
 use super::Registry;
-use crate::domain::registry::{CHAMPION, LineageLine, ModelPage, ModelRow, VersionRow};
-use crate::domain::{ModelName, Result};
+use crate::domain::model::greater_is_better;
+use crate::domain::registry::{
+    CHAMPION, GateMark, ModelPage, ModelRow, ModelVersion, VersionPage, VersionRow,
+};
+use crate::domain::{ModelName, Result, Version};
 use crate::service::Services;
-use crate::store::registry as rows;
-use std::collections::BTreeMap;
+use crate::store::{model_pages, registry as rows};
+use std::collections::{BTreeMap, HashSet};
+
+/// Metrics in the rows of a model's page.
+const COLUMNS: usize = 8;
+/// Moves on a model's page.
+const MOVES: u32 = 500;
 
 impl Registry {
+    /// Names of all models, sorted.
+    pub fn names(&self) -> Result<Vec<ModelName>> {
+        self.core.store.read(rows::names)
+    }
+
     /// All models.
     pub fn models(&self, services: &Services) -> Result<Vec<ModelRow>> {
-        let deployments = services.serving.deployments()?;
-        self.core.store.read(|connection| {
-            rows::names(connection)?
-                .into_iter()
-                .map(|name| {
-                    Ok(ModelRow {
-                        champion: rows::alias(connection, &name, CHAMPION)?,
-                        latest: rows::latest(connection, &name)?,
-                        serving: deployments
-                            .iter()
-                            .any(|one| one.model == name && one.version.is_some()),
-                        name,
-                    })
-                })
-                .collect()
-        })
+        let serving: HashSet<ModelName> = services
+            .serving
+            .deployments()?
+            .into_iter()
+            .filter(|one| one.version.is_some())
+            .map(|one| one.model)
+            .collect();
+        let models = self.core.store.read(model_pages::models)?;
+        Ok(models
+            .into_iter()
+            .map(|(name, champion, latest)| ModelRow {
+                champion,
+                latest,
+                serving: serving.contains(&name),
+                name,
+            })
+            .collect())
     }
 
     /// The metric that the gate of a model's pipeline looks at.
@@ -40,106 +54,110 @@ impl Registry {
     }
 
     /// The registry pane's page of a model.
-    pub fn page(&self, services: &Services, model: &ModelName) -> Result<ModelPage> {
+    pub fn page(&self, model: &ModelName) -> Result<ModelPage> {
         let registered = self.model(model)?;
-        let (versions, history) = self.core.store.read(|connection| {
-            Ok((
-                rows::versions(connection, model)?,
-                rows::moves(connection, model, None, 100)?,
-            ))
-        })?;
-        let champions = self
-            .core
-            .store
-            .read(|connection| rows::moves(connection, model, Some(CHAMPION), 10_000))?;
-        let deployments = services.serving.deployments()?;
-        let mut lines = Vec::with_capacity(versions.len());
-        let mut lineage = Vec::with_capacity(versions.len());
-        for version in versions {
-            let run = match &version.run {
-                Some(run) => self.tracking.run(run).ok(),
-                None => None,
-            };
-            let mut facts = Vec::new();
-            let mut fact = |kind: &str, value: String| {
-                facts.push(LineageLine {
-                    kind: kind.into(),
-                    value,
-                });
-            };
-            if let Some(run) = &run {
-                for input in &run.inputs {
-                    let digest: String = input.digest.chars().take(12).collect();
-                    fact("data", format!("{} sha256 {digest}…", input.name));
+        let metric = self.metric(model);
+        self.core.store.read(|connection| {
+            let mut versions = model_pages::versions(connection, model)?;
+            let mut metrics: Vec<String> = metric.iter().cloned().collect();
+            for name in model_pages::common_metrics(connection, model, COLUMNS)? {
+                if metrics.len() < COLUMNS && !metrics.contains(&name) {
+                    metrics.push(name);
                 }
             }
-            if let Ok(signature) = self.signature(model, version.version) {
-                let names: Vec<&str> = signature
-                    .inputs
-                    .iter()
-                    .map(|input| input.name.as_str())
-                    .collect();
-                fact("features", format!("{}: {}", names.len(), names.join(", ")));
-            }
-            if let Some(run) = &run {
-                let id: String = run.id.as_str().chars().take(8).collect();
-                fact("run", format!("{} {id} by {}", run.name, run.user));
-                let code = [
-                    "mlflow.source.git.commit",
-                    "mlflow.source.name",
-                    "mlflow.project.entryPoint",
-                ];
-                let code: Vec<&str> = code.iter().filter_map(|key| run.tag(key)).collect();
-                if !code.is_empty() {
-                    fact("code", code.join(" "));
-                }
-                for tag in &run.tags {
-                    if let Some(what) = tag.key.strip_prefix("trainyard.environment") {
-                        let what = what.trim_start_matches('.');
-                        let value = format!("{what} {}", tag.value);
-                        fact("environment", value.trim().to_owned());
+            for name in &metrics {
+                let values = model_pages::metric(connection, model, name)?;
+                for row in &mut versions {
+                    if let Some(value) = values.get(&row.version.version.0) {
+                        row.metrics.insert(name.clone(), *value);
                     }
                 }
             }
-            let digest = self.digest(model, version.version)?;
-            if !digest.is_empty() {
-                let short: String = digest.chars().take(12).collect();
-                fact("files", format!("sha256 {short}… {}", version.source));
+            Ok(ModelPage {
+                metric: metric.clone(),
+                metrics,
+                versions,
+                history: rows::moves(connection, model, None, MOVES)?,
+                moves: model_pages::moves(connection, model)?,
+                model: registered.clone(),
+            })
+        })
+    }
+
+    /// Everything about one version.
+    pub fn version_page(
+        &self,
+        services: &Services,
+        model: &ModelName,
+        version: Version,
+    ) -> Result<VersionPage> {
+        let found = self.version(model, version)?;
+        let serving = services
+            .serving
+            .deployments()?
+            .into_iter()
+            .filter(|one| one.model == *model && one.version == Some(version))
+            .collect::<Vec<_>>();
+        let lineage = self.lineage(services, &found, &serving)?;
+        let champion = match self.resolve(model, CHAMPION)? {
+            Some(champion) if champion != version => {
+                Some(self.whole_row(self.version(model, champion)?)?)
             }
-            for deployment in &deployments {
-                if deployment.model == *model && deployment.version == Some(version.version) {
-                    let since = deployment
-                        .since
-                        .map(|at| at.utc().format(" since %d %b %H:%M").to_string());
-                    fact(
-                        "serving",
-                        format!("{}{}", deployment.name, since.unwrap_or_default()),
-                    );
-                }
-            }
-            let is_champion = version.aliases.iter().any(|alias| alias == CHAMPION);
-            lines.push(VersionRow {
-                was_champion: !is_champion
-                    && champions
-                        .iter()
-                        .any(|moved| moved.to == Some(version.version)),
-                run_name: run.as_ref().map(|run| run.name.clone()).unwrap_or_default(),
-                metrics: run.map_or_else(BTreeMap::new, |run| {
-                    run.metrics
-                        .into_iter()
-                        .map(|metric| (metric.key, crate::domain::metric::Number(metric.value)))
-                        .collect()
-                }),
-                version,
-            });
-            lineage.push(facts);
-        }
-        Ok(ModelPage {
+            _ => None,
+        };
+        let row = self.whole_row(found)?;
+        let mut less_is_better: Vec<String> = row
+            .metrics
+            .keys()
+            .chain(champion.iter().flat_map(|champion| champion.metrics.keys()))
+            .filter(|name| !greater_is_better(name))
+            .cloned()
+            .collect();
+        less_is_better.sort();
+        less_is_better.dedup();
+        Ok(VersionPage {
+            row,
+            champion,
             metric: self.metric(model),
-            model: registered,
-            versions: lines,
+            less_is_better,
             lineage,
-            history,
+            serving: serving
+                .into_iter()
+                .map(|one| one.name.to_string())
+                .collect(),
+        })
+    }
+
+    /// A version with all metrics of its run, system metrics left out.
+    fn whole_row(&self, version: ModelVersion) -> Result<VersionRow> {
+        let run = match &version.run {
+            // a run that was deleted for good leaves its versions behind
+            Some(run) => self.tracking.run(run).ok(),
+            None => None,
+        };
+        let champion = version.aliases.iter().any(|alias| alias == CHAMPION);
+        let was = self
+            .core
+            .store
+            .read(|connection| rows::moves(connection, &version.model, Some(CHAMPION), 10_000))?
+            .iter()
+            .any(|moved| moved.to == Some(version.version));
+        Ok(VersionRow {
+            was_champion: was && !champion,
+            run_name: run.as_ref().map(|run| run.name.clone()).unwrap_or_default(),
+            metrics: run.map_or_else(BTreeMap::new, |run| {
+                run.metrics
+                    .into_iter()
+                    .filter(|metric| !metric.key.starts_with("system/"))
+                    .map(|metric| (metric.key, crate::domain::metric::Number(metric.value)))
+                    .collect()
+            }),
+            gate: version.gate.as_ref().map(|(verdict, _)| GateMark {
+                clear: verdict.passed,
+                passed: verdict.checks.iter().filter(|check| check.passed).count() as u32,
+                total: verdict.checks.len() as u32,
+            }),
+            version,
         })
     }
 }

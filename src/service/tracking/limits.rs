@@ -119,6 +119,12 @@ pub fn batch(metrics: &[Metric], params: &[Pair], tags: &[Pair]) -> Result<()> {
         if known.insert(metric.key.as_str()) {
             key("metric", &metric.key)?;
         }
+        if metric.timestamp.0 < 0 {
+            return Err(Error::invalid(format!(
+                "`timestamp` {} of metric `{}` is negative",
+                metric.timestamp.0, metric.key
+            )));
+        }
     }
     params.iter().try_for_each(param)?;
     tags.iter().try_for_each(tag)

@@ -17,8 +17,8 @@ use crate::domain::host::{GpuSample, HostSample};
 use crate::domain::metric::Number;
 use crate::domain::profile::{ColumnProfile, Histogram};
 use crate::domain::registry::{
-    AliasMove, LineageLine, ModelPage, ModelRow, ModelVersion, MoveKind, RegisteredModel,
-    VersionRow,
+    AliasMove, GateMark, LineageLine, ModelPage, ModelRow, ModelVersion, MoveKind, RegisteredModel,
+    VersionPage, VersionRow,
 };
 use crate::domain::trigger::{Check, Verdict};
 use crate::domain::{DeploymentName, ModelName, RunId, Timestamp, Version};
@@ -124,8 +124,9 @@ pub fn model(name: &ModelName) -> ModelPage {
                 updated: ago(age),
                 tags: Vec::new(),
                 aliases: alias.iter().map(|alias| (*alias).to_owned()).collect(),
-                gate,
+                gate: None,
             },
+            gate,
             run_name: run.to_owned(),
             metrics: BTreeMap::from([
                 ("val_auc".to_owned(), Number(auc)),
@@ -141,24 +142,14 @@ pub fn model(name: &ModelName) -> ModelPage {
             0.8123,
             2 * HOUR,
             "ana",
-            Some((verdict(), ago(HOUR))),
+            Some(GateMark {
+                clear: false,
+                passed: 5,
+                total: 6,
+            }),
         ),
         version(12, &["champion"], "quiet-fox", 0.8011, 9 * DAY, "ana", None),
         version(11, &[], "blue-yak", 0.7980, 31 * DAY, "auto", None),
-    ];
-    let fact = |kind: &str, value: &str| LineageLine {
-        kind: kind.to_owned(),
-        value: value.to_owned(),
-    };
-    let lineage = vec![
-        fact("data", "flights sha256 9c1e03ab77d1…"),
-        fact(
-            "features",
-            "14: dep_delay, origin, distance, carrier, hour, airport_dep_delay_mean_3h",
-        ),
-        fact("run", "brave-otter 3fe1 by ana"),
-        fact("code", "a41f0c2 train.py"),
-        fact("environment", "rustc 1.89"),
     ];
     let moved = |id, kind, from, to, age, by: &str, reason: &str| AliasMove {
         id,
@@ -184,8 +175,9 @@ pub fn model(name: &ModelName) -> ModelPage {
             ],
         },
         metric: Some("val_auc".to_owned()),
-        lineage: vec![lineage.clone(), lineage.clone(), lineage],
+        metrics: vec!["val_auc".to_owned(), "brier_score".to_owned()],
         versions,
+        moves: 3,
         history: vec![
             moved(3, MoveKind::Promoted, 11, 12, 9 * DAY, "ana", ""),
             moved(
@@ -207,6 +199,42 @@ pub fn model(name: &ModelName) -> ModelPage {
                 "the holdout week had a strike",
             ),
         ],
+    }
+}
+
+pub fn version(name: &ModelName, number: Version) -> VersionPage {
+    let page = model(name);
+    let of = |number| {
+        page.versions
+            .iter()
+            .find(|row| row.version.version == number)
+            .cloned()
+    };
+    let mut row = of(number).unwrap_or_else(|| page.versions[0].clone());
+    if row.gate.is_some() {
+        row.version.gate = Some((verdict(), ago(HOUR)));
+    }
+    let fact = |kind: &str, value: &str| LineageLine {
+        kind: kind.to_owned(),
+        value: value.to_owned(),
+    };
+    let lineage = vec![
+        fact("data", "flights sha256 9c1e03ab77d1…"),
+        fact(
+            "features",
+            "14: dep_delay, origin, distance, carrier, hour, airport_dep_delay_mean_3h",
+        ),
+        fact("run", "brave-otter 3fe1 by ana"),
+        fact("code", "a41f0c2 train.py"),
+        fact("environment", "rustc 1.89"),
+    ];
+    VersionPage {
+        row,
+        champion: of(Version(12)).filter(|_| number != Version(12)),
+        metric: page.metric,
+        less_is_better: vec!["brier_score".to_owned()],
+        lineage,
+        serving: Vec::new(),
     }
 }
 
@@ -596,6 +624,10 @@ pub fn answer(topic: &Topic) -> Option<Snapshot> {
     Some(match topic {
         Topic::Models => Snapshot::Models(models()),
         Topic::Model { model: name } => Snapshot::Model(Box::new(model(name))),
+        Topic::Version {
+            model: name,
+            version: number,
+        } => Snapshot::Version(Box::new(version(name, *number))),
         Topic::Features => Snapshot::Features(features()),
         Topic::Feature { view, feature } => {
             Snapshot::Feature(Box::new(feature_detail(view, feature)))

@@ -1,9 +1,9 @@
 //! Draws the registry pane: where its parts are, and what each says. Changes nothing.
 
+use super::tables::{with_models, with_versions};
 use super::{PARTS, Part, Registry, TABS, facts, is_champion};
 use crate::tui::layout::{self, Room};
 use crate::tui::panes::{Context, parts};
-use crate::tui::widgets::table::{Column, Hit, Row, Table, widths};
 use crate::tui::{frame, text};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -94,8 +94,8 @@ pub fn status(pane: &Registry, context: &Context) -> Vec<String> {
     if let Some(model) = &pane.model {
         said.push(model.to_string());
     }
-    if let (Some(row), Some(verdict)) = (pane.current(), pane.verdict()) {
-        said.push(format!("{}: {}", row.version.version, verdict.sentence()));
+    if let Some((row, gate)) = pane.current().and_then(|row| Some((row, row.gate?))) {
+        said.push(format!("{}: {}", row.version.version, gate.sentence()));
     }
     match pane.champion() {
         Some(champion) => said.push(format!(
@@ -169,61 +169,6 @@ fn title(pane: &Registry, part: Part, name: String, context: &Context) -> String
     }
 }
 
-fn list_heads() -> Vec<Column> {
-    vec![
-        Column::text("MODEL", 9).growing(),
-        Column::number("", 4),
-        Column::text("", 1),
-    ]
-}
-
-fn with_models<T>(
-    pane: &Registry,
-    area: Rect,
-    context: &Context,
-    with: impl FnOnce(&Table) -> T,
-) -> T {
-    let theme = context.theme;
-    let listed = pane.listed();
-    let row = |line: usize| {
-        let Some(model) = listed.get(line) else {
-            return Row::default();
-        };
-        let (version, sign) = match (model.champion, model.latest) {
-            (Some(version), _) => (version.to_string(), "◆"),
-            (None, Some(version)) => (version.to_string(), " "),
-            (None, None) => ("—".to_owned(), " "),
-        };
-        let style = if model.champion.is_some() {
-            theme.text
-        } else {
-            theme.dim
-        };
-        let serving = if model.serving {
-            theme.champion
-        } else {
-            theme.dim
-        };
-        Row {
-            cells: vec![
-                (model.name.to_string(), theme.text),
-                (version, style),
-                (sign.to_owned(), serving),
-            ],
-        }
-    };
-    with(&Table {
-        columns: &list_heads(),
-        count: listed.len(),
-        row: &row,
-        offset: pane.list.first(area.height, listed.len()),
-        selected: Some(pane.list.line),
-        focused: pane.part == Part::Models,
-        sort: None,
-        empty: "no match; Esc clears",
-    })
-}
-
 fn models(pane: &Registry, area: Rect, buffer: &mut Buffer, context: &Context) {
     if area.is_empty() {
         return;
@@ -244,103 +189,6 @@ fn models(pane: &Registry, area: Rect, buffer: &mut Buffer, context: &Context) {
     with_models(pane, inside, context, |table| {
         table.render(inside, buffer, &look)
     });
-}
-
-/// Names of the metrics that the table has room for.
-fn shown_metrics(pane: &Registry, width: u16) -> Vec<String> {
-    let all = pane.shown().map(facts::metrics).unwrap_or_default();
-    // without metrics: version, alias, run, age, by, gate
-    let room = usize::from(width).saturating_sub(1 + 5 + 13 + 14 + 5 + 7 + 7);
-    let mut used = 0;
-    let fitting = all.iter().take_while(|name| {
-        used += text::width(name).max(7) + 1;
-        used <= room
-    });
-    let count = fitting.count().max(1).min(all.len());
-    all.into_iter().take(count).collect()
-}
-
-fn heads(metrics: &[String]) -> Vec<Column> {
-    let mut heads = vec![Column::text("VER", 4), Column::text("ALIAS", 12)];
-    heads.extend(
-        metrics
-            .iter()
-            .map(|name| Column::number(name.to_uppercase(), text::width(name).clamp(7, 14) as u16)),
-    );
-    heads.extend([
-        Column::text("FROM RUN", 12).growing(),
-        Column::number("AGE", 4),
-        Column::text("BY", 6),
-        Column::text("GATE", 6),
-    ]);
-    heads
-}
-
-fn with_versions<T>(
-    pane: &Registry,
-    area: Rect,
-    context: &Context,
-    with: impl FnOnce(&Table) -> T,
-) -> Option<T> {
-    let theme = context.theme;
-    let page = pane.shown()?;
-    let metrics = shown_metrics(pane, area.width);
-    let heads = heads(&metrics);
-    let places = widths(&heads, area.width);
-    let run = places
-        .get(2 + metrics.len())
-        .map_or(12, |(_, width)| usize::from(*width));
-    let row = |line: usize| {
-        let Some(row) = page.versions.get(line) else {
-            return Row::default();
-        };
-        let version = &row.version;
-        let style = match (is_champion(row), row.was_champion) {
-            (true, _) => theme.champion,
-            (_, true) => theme.dim,
-            _ => theme.text,
-        };
-        let gate = match &version.gate {
-            None => ("—".to_owned(), theme.dim),
-            Some((verdict, _)) => {
-                let passed = verdict.checks.iter().filter(|check| check.passed).count();
-                let (sign, style) = if verdict.passed {
-                    ("✓", theme.good)
-                } else {
-                    ("✗", theme.bad)
-                };
-                (format!("{sign} {passed}/{}", verdict.checks.len()), style)
-            }
-        };
-        let mut cells = vec![
-            (version.version.to_string(), theme.text),
-            (facts::alias(row), style),
-        ];
-        cells.extend(metrics.iter().map(|name| {
-            let value = row.metrics.get(name);
-            (
-                value.map_or_else(|| "—".to_owned(), |value| text::number(value.0)),
-                theme.text,
-            )
-        }));
-        cells.extend([
-            (parts::middle(&row.run_name, run), theme.text),
-            (text::age(context.now.since(version.created)), theme.text),
-            (version.user.clone(), theme.text),
-            gate,
-        ]);
-        Row { cells }
-    };
-    Some(with(&Table {
-        columns: &heads,
-        count: page.versions.len(),
-        row: &row,
-        offset: pane.versions.first(area.height, page.versions.len()),
-        selected: Some(pane.versions.line),
-        focused: pane.part == Part::Versions,
-        sort: None,
-        empty: "no version yet: trainyard train registers one",
-    }))
 }
 
 fn versions(pane: &Registry, area: Rect, buffer: &mut Buffer, context: &Context) {
@@ -366,17 +214,6 @@ fn versions(pane: &Registry, area: Rect, buffer: &mut Buffer, context: &Context)
         let said = Line::styled(parts::waiting("versions", context), context.theme.dim);
         parts::put_lines(&[said], inside, 0, buffer);
     }
-}
-
-/// What a place of the screen is in the table under it.
-pub fn hit(pane: &Registry, context: &Context, at: Position) -> Option<Hit> {
-    let places = places(pane, context.area);
-    if places.models.contains(at) {
-        let inside = parts::inside(places.models);
-        return with_models(pane, inside, context, |table| table.hit(inside, at.x, at.y));
-    }
-    let inside = parts::inside(places.versions);
-    with_versions(pane, inside, context, |table| table.hit(inside, at.x, at.y)).flatten()
 }
 
 fn lines(pane: &Registry, part: Part, inside: Rect, context: &Context) -> Vec<Line<'static>> {

@@ -1,25 +1,33 @@
 //! What the registry pane says about a version, as lines: checks, comparison with the champion, lineage, history.
 
 use super::{Registry, is_champion};
-use crate::domain::registry::{AliasMove, CHAMPION, ModelPage, MoveKind, VersionRow};
+use crate::domain::registry::{AliasMove, CHAMPION, MoveKind, VersionPage, VersionRow};
 use crate::tui::panes::{Context, parts};
 use crate::tui::text;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-/// Names of the metrics of all versions: the gate's first, then by name.
-pub fn metrics(page: &ModelPage) -> Vec<String> {
-    let mut names: Vec<String> = page.metric.iter().cloned().collect();
-    let mut rest: Vec<&String> = page
-        .versions
-        .iter()
-        .flat_map(|row| row.metrics.keys())
+/// Names of the metrics of both versions: the gate's first, then by name.
+fn metrics(page: &VersionPage) -> Vec<String> {
+    let both = page.row.metrics.keys().chain(
+        page.champion
+            .iter()
+            .flat_map(|champion| champion.metrics.keys()),
+    );
+    let mut rest: Vec<&String> = both
         .filter(|name| Some(*name) != page.metric.as_ref())
         .collect();
     rest.sort();
     rest.dedup();
-    names.extend(rest.into_iter().cloned());
-    names
+    page.metric
+        .iter()
+        .filter(|name| {
+            let has = |row: &VersionRow| row.metrics.contains_key(*name);
+            has(&page.row) || page.champion.as_ref().is_some_and(has)
+        })
+        .chain(rest)
+        .cloned()
+        .collect()
 }
 
 /// "champion ◆", "challenger, staging", "was champion".
@@ -50,8 +58,8 @@ pub fn question(pane: &Registry) -> String {
     } else {
         format!("May {version} take over?")
     };
-    match pane.verdict() {
-        Some(verdict) => format!("{asked} ── {}", verdict.sentence()),
+    match row.gate {
+        Some(gate) => format!("{asked} ── {}", gate.sentence()),
         None => format!("{asked} ── not checked yet"),
     }
 }
@@ -67,7 +75,16 @@ pub fn checks(
     let Some(row) = pane.current() else {
         return Vec::new();
     };
-    let Some((verdict, at)) = &row.version.gate else {
+    if row.gate.is_some() && pane.detail().is_none() {
+        return vec![Line::styled(
+            parts::waiting("the checks", context),
+            theme.dim,
+        )];
+    }
+    let gate = pane
+        .detail()
+        .and_then(|page| page.row.version.gate.as_ref());
+    let Some((verdict, at)) = gate else {
         let said = [
             "The gate has not looked at this version.",
             "p runs its checks and shows what a promotion would change; nothing moves before you confirm.",
@@ -148,17 +165,12 @@ fn bar(share: f64, width: usize) -> String {
 /// Metrics of the version as bars beside the champion's, each metric on its own scale.
 pub fn against(pane: &Registry, width: usize, context: &Context) -> Vec<Line<'static>> {
     let theme = context.theme;
-    let (Some(page), Some(row)) = (pane.shown(), pane.current()) else {
-        return Vec::new();
+    let Some(page) = pane.detail() else {
+        return vec![Line::styled(parts::waiting("metrics", context), theme.dim)];
     };
-    let champion = pane.champion().filter(|_| !is_champion(row));
-    let keys: Vec<String> = metrics(page)
-        .into_iter()
-        .filter(|key| {
-            row.metrics.contains_key(key)
-                || champion.is_some_and(|champion| champion.metrics.contains_key(key))
-        })
-        .collect();
+    let row = &page.row;
+    let champion = page.champion.as_ref();
+    let keys = metrics(page);
     if keys.is_empty() {
         let said = ["Neither version's run has logged a metric."];
         return parts::wrapped(&said, width, theme.dim);
@@ -205,10 +217,26 @@ pub fn against(pane: &Registry, width: usize, context: &Context) -> Vec<Line<'st
         };
         let name = text::left(&parts::middle(key, head), head);
         let version = row.version.version.to_string();
-        line(name, version, mine, theme.marks[0]);
+        // the champion is what it is measured by: better is good, worse is bad, by the metric's own direction
+        let less = page.less_is_better.contains(key);
+        let style = match (mine, theirs) {
+            (Some(mine), Some(theirs)) if mine == theirs => theme.text,
+            (Some(mine), Some(theirs)) if (mine < theirs) == less => theme.good,
+            (Some(_), Some(_)) => theme.bad,
+            _ => theme.marks[0],
+        };
+        line(name, version, mine, style);
         if let Some(champion) = champion {
             let difference = match (mine, theirs) {
-                (Some(mine), Some(theirs)) => text::difference(mine - theirs),
+                (Some(mine), Some(theirs)) if mine == theirs => "equal".to_owned(),
+                (Some(mine), Some(theirs)) => {
+                    let word = if (mine < theirs) == less {
+                        "better"
+                    } else {
+                        "worse"
+                    };
+                    format!("{} {word}", text::difference(mine - theirs))
+                }
                 _ => String::new(),
             };
             let version = champion.version.version.to_string();
@@ -278,7 +306,19 @@ pub fn lineage(pane: &Registry, width: usize, context: &Context) -> Vec<Line<'st
         theme.text,
         theme.dim,
     ));
-    for (key, value) in &row.version.tags {
+    if !matches!(row.version.stage.as_str(), "" | "None") {
+        lines.extend(parts::pair(
+            ("stage", head),
+            &row.version.stage,
+            width,
+            theme.text,
+            theme.dim,
+        ));
+    }
+    let tags = pane
+        .detail()
+        .map_or(&[][..], |page| page.row.version.tags.as_slice());
+    for (key, value) in tags {
         let tag = format!("{key} {value}");
         lines.extend(parts::pair(
             ("tag", head),
@@ -337,10 +377,32 @@ pub fn history(
         return vec![Line::styled(said, theme.dim)];
     }
     if rows > 2 {
-        return moves
+        let mut lines: Vec<Line<'static>> = moves
             .iter()
-            .map(|one| Line::raw(text::cut(&moved(one, true, context), width)))
+            .flat_map(|one| {
+                // a reason that does not fit goes on below itself
+                text::wrap(&moved(one, true, context), width.max(20))
+                    .into_iter()
+                    .enumerate()
+                    .map(|(row, part)| {
+                        let lead = if row == 0 { "" } else { "             " };
+                        Line::raw(text::cut(&format!("{lead}{part}"), width))
+                    })
+                    .collect::<Vec<_>>()
+            })
             .collect();
+        let (all, model) = pane
+            .shown()
+            .map_or((0, ""), |page| (page.moves, page.model.name.as_str()));
+        if all > moves.len() as u64 {
+            let said = format!(
+                "{} earlier ones: trainyard models history {}",
+                all - moves.len() as u64,
+                text::quoted(model)
+            );
+            lines.push(Line::styled(said, theme.dim));
+        }
+        return lines;
     }
     let mut lines = Vec::new();
     let mut line = String::new();

@@ -4,20 +4,21 @@
 mod acts;
 mod draw;
 mod facts;
+mod keys;
+mod tables;
 #[cfg(test)]
 mod tests;
 
-use super::parts::{self, Cursor};
-use super::{Context, Input, Pane, PaneId, Pointer, Target};
+use super::parts::Cursor;
+use super::{Context, Input, Pane, Target};
 use crate::api::protocol::{Snapshot, Topic};
-use crate::domain::registry::{CHAMPION, LineageLine, ModelPage, ModelRow, VersionRow};
+use crate::domain::registry::{
+    CHAMPION, LineageLine, ModelPage, ModelRow, VersionPage, VersionRow,
+};
 use crate::domain::trigger::Verdict;
 use crate::domain::{ModelName, Version};
-use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
 use crate::tui::keymap::{Action, Binding, foot, key};
-use crate::tui::layout::Room;
-use crate::tui::widgets::table::Hit;
 use ratatui::buffer::Buffer;
 use serde_json::{Value, json};
 
@@ -50,6 +51,10 @@ const TABS: [Part; 3] = [Part::Checks, Part::Against, Part::Lineage];
 pub struct Registry {
     models: Option<Vec<ModelRow>>,
     page: Option<ModelPage>,
+    /// The version that was under the cursor when it came.
+    detail: Option<VersionPage>,
+    /// What a list or a field that is open is about.
+    asked: Option<acts::Asked>,
     model: Option<ModelName>,
     /// The version under the cursor; none until the page is there.
     version: Option<Version>,
@@ -68,12 +73,14 @@ const BINDINGS: &[Binding] = &[
     foot(Action::Promote, "promote"),
     foot(Action::Rollback, "roll back"),
     foot(Action::Compare, "compare with champion"),
-    foot(Action::Register, "alias"),
+    foot(Action::Register, "alias, stage, tag"),
     foot(Action::Open, "lineage"),
     foot(Action::NextPart, "part"),
     foot(Action::Copy, "copy"),
     foot(Action::Export, "export"),
     foot(Action::Filter, "filter models"),
+    key(Action::Note, "describe the version"),
+    key(Action::Cancel, "archive or delete the version"),
     key(Action::Down, "down"),
     key(Action::Up, "up"),
     key(Action::Top, "first"),
@@ -99,6 +106,12 @@ impl Pane for Registry {
     fn topics(&self) -> Vec<Topic> {
         let mut topics = vec![Topic::Models];
         topics.extend(self.model.clone().map(|model| Topic::Model { model }));
+        if let (Some(model), Some(version)) = (&self.model, self.version) {
+            topics.push(Topic::Version {
+                model: model.clone(),
+                version,
+            });
+        }
         topics
     }
 
@@ -118,6 +131,11 @@ impl Pane for Registry {
             {
                 self.page = Some((**page).clone());
                 self.keep_version(context);
+            }
+            Input::Snapshot(Topic::Version { model, version }, Snapshot::Version(page))
+                if self.model.as_ref() == Some(model) && self.version == Some(*version) =>
+            {
+                self.detail = Some((**page).clone());
             }
             Input::Pointer(pointer) => return self.point(*pointer, context),
             Input::Answer(tag, answer) => return self.answer(tag, answer),
@@ -194,20 +212,24 @@ impl Registry {
         self.shown()?.versions.iter().find(|row| is_champion(row))
     }
 
+    /// Everything about the version under the cursor, once it is there.
+    fn detail(&self) -> Option<&VersionPage> {
+        let row = self.current()?;
+        self.detail.as_ref().filter(|page| {
+            let shown = &page.row.version;
+            shown.version == row.version.version && shown.model == row.version.model
+        })
+    }
+
     /// What the gate last said of the version under the cursor.
     fn verdict(&self) -> Option<&Verdict> {
-        self.current()?
-            .version
-            .gate
-            .as_ref()
-            .map(|(verdict, _)| verdict)
+        let gate = self.detail()?.row.version.gate.as_ref();
+        gate.map(|(verdict, _)| verdict)
     }
 
     /// Where the version under the cursor came from.
     fn lineage(&self) -> &[LineageLine] {
-        self.shown()
-            .and_then(|page| page.lineage.get(self.versions.line))
-            .map_or(&[], Vec::as_slice)
+        self.detail().map_or(&[], |page| page.lineage.as_slice())
     }
 
     fn show(&mut self, model: &ModelName, version: Option<Version>) {
@@ -269,191 +291,6 @@ impl Registry {
         let (_, height) = self.heights(context);
         self.versions.keep(line, height, known.len());
         self.version = known.get(line).copied();
-    }
-
-    fn act(&mut self, action: Action, context: &Context) -> Vec<Effect> {
-        let (list, versions) = self.heights(context);
-        match self.part {
-            Part::Models => {
-                let count = self.listed().len();
-                if self.list.act(action, list, count) {
-                    let model = self
-                        .listed()
-                        .get(self.list.line)
-                        .map(|row| row.name.clone());
-                    self.choose(model, context);
-                    return Vec::new();
-                }
-            }
-            Part::Versions => {
-                let count = self.shown().map_or(0, |page| page.versions.len());
-                if self.versions.act(action, versions, count) {
-                    self.version = self.current().map(|row| row.version.version);
-                    (self.check, self.scroll) = (0, 0);
-                    return Vec::new();
-                }
-            }
-            Part::Checks => {
-                let count = self.verdict().map_or(0, |verdict| verdict.checks.len());
-                if let Some(step) = parts::step(action, list) {
-                    let check = self.check.saturating_add_signed(step);
-                    self.check = check.min(count.saturating_sub(1));
-                    return Vec::new();
-                }
-            }
-            Part::Against | Part::Lineage | Part::History => {
-                if let Some(step) = parts::step(action, list) {
-                    let most = draw::length(self, context);
-                    self.scroll = self.scroll.min(most).saturating_add_signed(step).min(most);
-                    return Vec::new();
-                }
-            }
-        }
-        match action {
-            Action::NextPart => self.turn(1, context),
-            Action::PreviousPart => self.turn(-1, context),
-            Action::Left => {
-                self.focus(match self.part {
-                    Part::Checks | Part::Against | Part::Lineage => Part::Versions,
-                    _ => Part::Models,
-                });
-            }
-            Action::Right => {
-                self.focus(match self.part {
-                    Part::Models => Part::Versions,
-                    _ => TABS[self.tab],
-                });
-            }
-            Action::NextTab | Action::PreviousTab => {
-                let by = if action == Action::NextTab { 1 } else { 2 };
-                self.focus(TABS[(self.tab + by) % TABS.len()]);
-            }
-            Action::Zoom => self.zoomed = !self.zoomed,
-            Action::Back => {
-                self.zoomed = false;
-                self.focus(Part::Versions);
-            }
-            Action::Open => return self.open(),
-            Action::Compare => return self.compare(),
-            Action::Promote => return self.promote(),
-            Action::Rollback => return self.roll_back(),
-            Action::Register => return self.alias(),
-            Action::Copy => {
-                let items = self.copies();
-                if !items.is_empty() {
-                    return vec![Effect::Dialog(Dialog::Choice {
-                        tag: "copy",
-                        title: "Copy what?".to_owned(),
-                        items,
-                        cursor: 0,
-                    })];
-                }
-            }
-            Action::Export => return self.export(),
-            _ => {}
-        }
-        Vec::new()
-    }
-
-    fn focus(&mut self, part: Part) {
-        if part != self.part {
-            self.scroll = 0;
-        }
-        self.part = part;
-        if let Some(tab) = TABS.iter().position(|tab| *tab == part) {
-            self.tab = tab;
-        }
-    }
-
-    /// The next part (or the one before) that is on the screen.
-    fn turn(&mut self, by: isize, context: &Context) {
-        let together = matches!(Room::of(context.area), Room::Normal) && !self.zoomed;
-        let shown: Vec<Part> = PARTS
-            .into_iter()
-            .filter(|part| !together || !TABS.contains(part) || *part == TABS[self.tab])
-            .collect();
-        let place = shown.iter().position(|part| *part == self.part);
-        let next = place.map_or(0, |place| {
-            (place as isize + by).rem_euclid(shown.len() as isize) as usize
-        });
-        self.focus(shown[next]);
-    }
-
-    fn open(&mut self) -> Vec<Effect> {
-        match self.part {
-            Part::Models => self.focus(Part::Versions),
-            Part::Versions | Part::Against | Part::History => self.focus(Part::Lineage),
-            Part::Checks => {
-                let pane = self
-                    .verdict()
-                    .and_then(|verdict| verdict.checks.get(self.check))
-                    .and_then(|check| check.pane)
-                    .and_then(|pane| PaneId::ALL.get(usize::from(pane).saturating_sub(1)));
-                return match pane {
-                    Some(pane) => vec![Effect::Go(*pane, Target::Last)],
-                    None => vec![Effect::say("this check has all its evidence here")],
-                };
-            }
-            Part::Lineage => {
-                let run = self.current().and_then(|row| row.version.run.clone());
-                return match run {
-                    Some(run) => vec![Effect::Go(PaneId::Runs, Target::Run(run))],
-                    None => vec![Effect::say("this version came from no run")],
-                };
-            }
-        }
-        Vec::new()
-    }
-
-    fn compare(&mut self) -> Vec<Effect> {
-        let same = self.current().is_some_and(is_champion);
-        let none = self.champion().is_none();
-        self.focus(Part::Against);
-        if same {
-            vec![Effect::say("this is the champion: choose another version")]
-        } else if none {
-            vec![Effect::say("there is no champion yet to compare with")]
-        } else {
-            Vec::new()
-        }
-    }
-
-    fn point(&mut self, pointer: Pointer, context: &Context) -> Vec<Effect> {
-        let places = draw::places(self, context.area);
-        let at = match pointer {
-            Pointer::Click(at) | Pointer::DoubleClick(at) | Pointer::Wheel(at, _) => at,
-        };
-        let Some(part) = places.at(at) else {
-            return Vec::new();
-        };
-        self.focus(part);
-        match pointer {
-            Pointer::Wheel(_, rows) => {
-                let action = if rows > 0 { Action::Down } else { Action::Up };
-                for _ in 0..rows.unsigned_abs() {
-                    self.act(action, context);
-                }
-            }
-            Pointer::Click(_) | Pointer::DoubleClick(_) => {
-                match (part, draw::hit(self, context, at)) {
-                    (Part::Models, Some(Hit::Row(line))) => {
-                        self.list.line = line;
-                        let model = self.listed().get(line).map(|row| row.name.clone());
-                        self.choose(model, context);
-                    }
-                    (Part::Versions, Some(Hit::Row(line))) => {
-                        self.versions.line = line;
-                        self.version = self.current().map(|row| row.version.version);
-                        (self.check, self.scroll) = (0, 0);
-                    }
-                    _ => {}
-                }
-                if matches!(pointer, Pointer::DoubleClick(_)) {
-                    return self.open();
-                }
-            }
-        }
-        Vec::new()
     }
 }
 

@@ -83,6 +83,8 @@ fn an_alias_is_set_and_can_be_taken_back() {
     let mut app = open("2", 80, 24, "dark", Markers::Auto);
     press(&mut app, "m");
     wait(&mut app, 400);
+    press(&mut app, "Enter");
+    wait(&mut app, 400);
     let effects = press(&mut app, "b l u e Enter");
     assert!(
         matches!(
@@ -92,15 +94,19 @@ fn an_alias_is_set_and_can_be_taken_back() {
         ),
         "{effects:?}"
     );
-    press(&mut app, "m");
-    wait(&mut app, 400);
-    let effects = press(&mut app, "c h a m p i o n Enter");
-    assert!(
-        effects
-            .iter()
-            .all(|effect| !matches!(effect, Effect::Send { .. })),
-        "{effects:?}"
-    );
+    for reserved in ["c h a m p i o n", "l a t e s t", "v 1 2"] {
+        press(&mut app, "m");
+        wait(&mut app, 400);
+        press(&mut app, "Enter");
+        wait(&mut app, 400);
+        let effects = press(&mut app, &format!("{reserved} Enter"));
+        assert!(
+            effects
+                .iter()
+                .all(|effect| !matches!(effect, Effect::Send { .. })),
+            "{effects:?}"
+        );
+    }
 }
 
 #[test]
@@ -124,7 +130,6 @@ fn the_cursor_stays_on_its_version_when_another_comes() {
     let mut newer = page.versions[0].clone();
     newer.version.version = Version(14);
     page.versions.insert(0, newer);
-    page.lineage.insert(0, Vec::new());
     give(
         &mut app,
         Topic::Model { model: name },
@@ -141,5 +146,77 @@ fn without_models_it_says_what_makes_one() {
         picture(&app).contains("trainyard train PIPELINE"),
         "{}",
         picture(&app)
+    );
+}
+
+/// The first command among the effects.
+fn sent(effects: Vec<Effect>) -> Option<(Command, Then)> {
+    effects.into_iter().find_map(|effect| match effect {
+        Effect::Send { command, then } => Some((command, then)),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_stage_is_set_from_the_list_and_can_be_taken_back() {
+    let mut app = open("2", 80, 24, "dark", Markers::Auto);
+    press(&mut app, "m");
+    assert!(picture(&app).contains("take challenger away"));
+    wait(&mut app, 400);
+    let (command, then) = sent(press(&mut app, "j j Enter")).unwrap();
+    assert!(
+        matches!(&command, Command::SetStage { version: Version(13), stage, .. } if stage == "Staging"),
+        "{command:?}"
+    );
+    assert!(
+        matches!(&then, Then::Undo { undo, .. } if matches!(&**undo, Command::SetStage { stage, .. } if stage == "None")),
+        "{then:?}"
+    );
+}
+
+#[test]
+fn a_description_is_written_and_can_be_taken_back() {
+    let mut app = open("2", 80, 24, "dark", Markers::Auto);
+    press(&mut app, "a");
+    wait(&mut app, 400);
+    let (command, _) = sent(press(&mut app, "o k Enter")).unwrap();
+    assert!(
+        matches!(&command, Command::DescribeVersion { version: Version(13), text, .. } if text == "ok"),
+        "{command:?}"
+    );
+}
+
+#[test]
+fn a_version_that_an_alias_names_is_not_deleted_and_another_only_after_a_yes() {
+    let mut app = open("2", 80, 24, "dark", Markers::Auto);
+    press(&mut app, "x");
+    wait(&mut app, 400);
+    assert_eq!(sent(press(&mut app, "j Enter")), None);
+    assert!(
+        picture(&app).contains("named by challenger"),
+        "{}",
+        picture(&app)
+    );
+    press(&mut app, "j j");
+    settle(&mut app);
+    press(&mut app, "x");
+    wait(&mut app, 400);
+    assert_eq!(sent(press(&mut app, "j Enter")), None);
+    assert!(
+        picture(&app).contains("Delete delay v11 for good?"),
+        "{}",
+        picture(&app)
+    );
+    wait(&mut app, 400);
+    let (command, _) = sent(press(&mut app, "y")).unwrap();
+    assert!(
+        matches!(
+            &command,
+            Command::DeleteVersion {
+                version: Version(11),
+                ..
+            }
+        ),
+        "{command:?}"
     );
 }

@@ -626,6 +626,7 @@ impl Command {
             | Self::PipelineRun { .. }
             | Self::Reports { .. }
             | Self::Job { .. }
+            | Self::JobOutput { .. }
             | Self::Alerts
             | Self::Experiments
             | Self::Tallies { .. }
@@ -642,6 +643,8 @@ impl Command {
             | Self::CancelJob { .. }
             | Self::RetryJob { .. }
             | Self::Note { .. }
+            | Self::DescribeVersion { .. }
+            | Self::TagVersion { .. }
             | Self::AcknowledgeAlert { .. }
             | Self::ExplainRows { .. } => Role::Operator,
             Self::Train { promote: true, .. }
@@ -649,6 +652,8 @@ impl Command {
             | Self::Rollback { .. }
             | Self::Register { .. }
             | Self::SetAlias { .. }
+            | Self::SetStage { .. }
+            | Self::DeleteVersion { .. }
             | Self::Archive { .. }
             | Self::ArchiveExperiment { .. }
             | Self::Import { .. }

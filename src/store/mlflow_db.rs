@@ -4,7 +4,7 @@
 use crate::domain::experiment::{Experiment, Lifecycle};
 use crate::domain::metric::Metric;
 use crate::domain::registry::{ModelVersion, RegisteredModel};
-use crate::domain::run::{DatasetInput, Pair, Run, RunStatus};
+use crate::domain::run::{DatasetInput, Pair, Run, RunModels, RunStatus};
 use crate::domain::{Error, ExperimentId, ModelName, Result, RunId, Timestamp, Version};
 use rusqlite::{Connection, OpenFlags, Row, params};
 use std::collections::BTreeSet;
@@ -205,6 +205,7 @@ impl MlflowDb {
                         tags: Vec::new(),
                         metrics: Vec::new(),
                         inputs: Vec::new(),
+                        models: RunModels::default(),
                     })
                 },
             )?
@@ -255,6 +256,7 @@ impl MlflowDb {
                     schema: row.get(4)?,
                     profile: row.get(5)?,
                     context: row.get(6)?,
+                    tags: Vec::new(),
                 })
             })?
             .collect::<rusqlite::Result<_>>()?;

@@ -647,7 +647,11 @@ pub fn parse_order_for(kind: Kind, text: &str) -> Result<Order> {
         }
         _ => attribute(kind, name).map_err(|error| wrong(&error.message))?,
     };
-    Ok(Order { by, descending })
+    Ok(Order {
+        by,
+        descending,
+        numeric: false,
+    })
 }
 
 /// The key of an order, and whether the greatest comes first.

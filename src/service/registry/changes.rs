@@ -475,7 +475,7 @@ impl Registry {
         if self.resolve(model, alias)? == Some(version) {
             return Ok(());
         }
-        self.move_alias(NewMove {
+        let new = NewMove {
             model: model.clone(),
             alias: alias.to_owned(),
             to: Some(version),
@@ -486,7 +486,8 @@ impl Registry {
                 CHAMPION => "set by a client, past the gate".to_owned(),
                 _ => String::new(),
             },
-        })?;
+        };
+        self.move_alias(new, None)?;
         Ok(())
     }
 
@@ -497,7 +498,7 @@ impl Registry {
         if self.resolve(model, alias)?.is_none() {
             return Ok(());
         }
-        self.move_alias(NewMove {
+        let new = NewMove {
             model: model.clone(),
             alias: alias.to_owned(),
             to: None,
@@ -505,7 +506,8 @@ impl Registry {
             at: self.core.now(),
             by: by.to_owned(),
             reason: String::new(),
-        })?;
+        };
+        self.move_alias(new, None)?;
         Ok(())
     }
 

@@ -172,7 +172,8 @@ impl Runs {
             ..query.clone()
         };
         let known = self.answered.as_ref();
-        let same = known == Some(query) && !self.rows.is_empty();
+        let still = |row: &RunRow| table.rows.iter().any(|new| new.id == row.id);
+        let same = known == Some(query) && self.rows.iter().any(still);
         let anew = known.map(shape) != Some(shape(query));
         if same {
             let known = std::mem::take(&mut self.rows);

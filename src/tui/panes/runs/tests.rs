@@ -229,7 +229,7 @@ fn runs_by_user_say_whose_is_best() {
     press(&mut app, "j Enter");
     settle(&mut app);
     insta::assert_snapshot!(picture(&app));
-    press(&mut app, "Space j");
+    press(&mut app, "Space");
     assert!(picture(&app).contains("1 marked: A brave-otter"));
     press(&mut app, "Enter");
     assert_eq!(query(&app).filter, "attributes.user_id = 'bo'");

@@ -52,6 +52,9 @@ pub enum Topic {
         key: String,
         /// Points at most.
         buckets: u32,
+        /// Only steps from the first to the second of these, both included; all when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        steps: Option<(i64, i64)>,
     },
     /// Runs side by side.
     Compare {
@@ -646,6 +649,8 @@ impl Command {
             | Self::CancelJob { .. }
             | Self::RetryJob { .. }
             | Self::Note { .. }
+            | Self::DescribeVersion { .. }
+            | Self::TagVersion { .. }
             | Self::AcknowledgeAlert { .. }
             | Self::ExplainRows { .. } => Role::Operator,
             Self::Train { promote: true, .. }
@@ -653,6 +658,8 @@ impl Command {
             | Self::Rollback { .. }
             | Self::Register { .. }
             | Self::SetAlias { .. }
+            | Self::SetStage { .. }
+            | Self::DeleteVersion { .. }
             | Self::Archive { .. }
             | Self::SetStage { .. }
             | Self::DescribeVersion { .. }

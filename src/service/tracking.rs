@@ -3,6 +3,7 @@
 pub mod artifacts;
 mod compare;
 mod find;
+mod closer;
 mod groups;
 mod leaders;
 pub mod limits;

@@ -145,6 +145,7 @@ pub fn window(
         Order {
             by: Subject::Metric(key),
             descending,
+            ..
         },
     ] = orders
         && !source.few

@@ -145,6 +145,7 @@ impl Folder {
             _ => own.to_string_lossy().into_owned(),
         };
         Ok(Run {
+            models: crate::domain::run::RunModels::default(),
             id: RunId::from(id),
             experiment: experiment.clone(),
             name: meta
@@ -184,6 +185,7 @@ impl Folder {
                 .into_iter()
                 .partition(|(key, _)| key == "mlflow.data.context");
             inputs.push(DatasetInput {
+                tags: Vec::new(),
                 name: text("name").unwrap_or_default(),
                 digest: text("digest").unwrap_or_default(),
                 source_type: text("source_type").unwrap_or_default(),

@@ -109,6 +109,7 @@ fn run(value: &Value) -> Run {
     let tags = pairs(data, "tags");
     let named = tags.iter().find(|tag| tag.key == "mlflow.runName");
     Run {
+        models: crate::domain::run::RunModels::default(),
         name: match text(info, "run_name") {
             name if name.is_empty() => named.map_or(name, |tag| tag.value.clone()),
             name => name,
@@ -143,6 +144,7 @@ fn run(value: &Value) -> Run {
                     .into_iter()
                     .partition(|tag| tag.key == "mlflow.data.context");
                 DatasetInput {
+                    tags: Vec::new(),
                     name: text(dataset, "name"),
                     digest: text(dataset, "digest"),
                     source_type: text(dataset, "source_type"),

@@ -16,9 +16,17 @@ pub(super) fn snapshot(context: &Context, topic: &Topic) -> Result<Snapshot> {
         Topic::Overview => Snapshot::Overview(overview(context)?),
         Topic::Runs(query) => Snapshot::Runs(services.tracking.table(query)?),
         Topic::Run { run } => Snapshot::Run(Box::new(services.tracking.detail(run)?)),
-        Topic::Series { runs, key, buckets } => Snapshot::Series(
+        Topic::Series {
+            runs,
+            key,
+            buckets,
+            steps,
+        } => Snapshot::Series(
             runs.iter()
-                .map(|run| services.tracking.series(run, key, *buckets))
+                .map(|run| match steps {
+                    Some(steps) => services.tracking.closer(run, key, *buckets, *steps),
+                    None => services.tracking.series(run, key, *buckets),
+                })
                 .collect::<Result<_>>()?,
         ),
         Topic::Compare { runs } => Snapshot::Compare(services.tracking.compare(runs)?),

@@ -399,6 +399,7 @@ mod tests {
             },
             Part::Run {
                 run: Box::new(Run {
+                    models: crate::domain::run::RunModels::default(),
                     id: run.clone(),
                     experiment: ExperimentId::from("17"),
                     name: "first".into(),

@@ -81,7 +81,7 @@ impl Runs {
             )));
         }
         if let Some(key) = self.metric() {
-            let chart = self.view.chart(&key, &self.series, &self.shown());
+            let chart = self.view.chart(&key, self.series_for(&key), &self.drawn());
             effects.push(export::chart(&key, chart));
         }
         effects

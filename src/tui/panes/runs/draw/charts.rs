@@ -24,7 +24,7 @@ pub(super) fn draw_chart(
 
 /// The chart of one metric; says so where nothing has a curve.
 pub(super) fn spec(pane: &Runs, key: &str, context: &Context) -> ChartSpec {
-    let mut spec = pane.view.chart(key, &pane.series, &pane.drawn());
+    let mut spec = pane.view.chart(key, pane.series_for(key), &pane.drawn());
     if let Chart::Curves(curves) = &mut spec.chart {
         let single = pane
             .detail
@@ -156,7 +156,7 @@ pub(super) fn readout(pane: &Runs, places: &Places, buffer: &mut Buffer, context
     let Some(key) = pane.metric() else {
         return;
     };
-    let curves = pane.view.curves(&key, &pane.series, &pane.drawn());
+    let curves = pane.view.curves(&key, pane.series_for(&key), &pane.drawn());
     if let Some(said) = pane.view.readout(&curves) {
         let area = if places.grid[0].is_empty() {
             places.chart

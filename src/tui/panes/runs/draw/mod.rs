@@ -74,10 +74,11 @@ pub fn status(pane: &Runs, context: &Context) -> Vec<String> {
 /// Draws the pane.
 pub fn render(pane: &Runs, buffer: &mut Buffer, context: &Context) {
     let places = places(pane, context.area);
+    let all = pane.experiment.is_none() && !pane.archived_now();
     let empty = pane
         .table
         .as_ref()
-        .is_some_and(|table| table.unfiltered == 0);
+        .is_some_and(|table| table.unfiltered == 0 && all);
     if empty {
         let inside = frame::part(buffer, context.area, "Runs", true, context.theme);
         ways_to_begin(inside, buffer, context);

@@ -26,5 +26,7 @@ mod swap;
 mod terminal;
 #[path = "e2e/triggers.rs"]
 mod triggers;
+#[path = "e2e/transfer.rs"]
+mod transfer;
 #[path = "e2e/wire.rs"]
 mod wire;

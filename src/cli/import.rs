@@ -3,7 +3,7 @@
 use super::connect::Connection;
 use super::output::Output;
 use super::{Exit, Result, runs};
-use crate::api::client::Address;
+use crate::api::client::{Address, Trust};
 use crate::domain::Error;
 use crate::transfer::daemon::Daemon;
 use crate::transfer::database::Database;
@@ -82,7 +82,7 @@ fn open(args: &ImportArgs) -> Result<Box<dyn Source>> {
     let text = args.source.as_str();
     if text.starts_with("http://") || text.starts_with("https://") {
         let (token, headers) = credentials();
-        let address = Address::Url(text.trim_end_matches('/').to_owned(), token);
+        let address = Address::of_url(text.trim_end_matches('/'), token, Trust::System)?;
         return Ok(Box::new(Server::connect(text, &address, headers)?));
     }
     let path = PathBuf::from(text.strip_prefix("sqlite:///").unwrap_or(text));

@@ -207,6 +207,11 @@ fn end(done: &str, report: &Report, output: &Output) -> Result<Exit> {
                 row("tags", total.tags, None),
                 row("points", total.points, None),
                 row("inputs", total.inputs, None),
+                row(
+                    "logged models",
+                    report.logged_models,
+                    Some(new.logged_models),
+                ),
                 row("files", total.files, Some(new.files)),
                 row("models", report.models, Some(new.models)),
                 row("versions", report.versions, Some(new.versions)),

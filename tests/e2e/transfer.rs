@@ -25,7 +25,8 @@ fn check_counts(report: &Value, experiments: u64, new: bool) {
         ("params", 4),
         ("points", 27),
         ("inputs", 1),
-        ("files", 6),
+        ("files", 7),
+        ("logged_models", 1),
         ("models", 1),
         ("versions", 2),
         ("aliases", 1),
@@ -33,7 +34,14 @@ fn check_counts(report: &Value, experiments: u64, new: bool) {
     for (what, count) in expected {
         assert_eq!(report[what], count, "{what}: {report:#}");
     }
-    for what in ["runs", "files", "models", "versions", "aliases"] {
+    for what in [
+        "runs",
+        "files",
+        "models",
+        "versions",
+        "aliases",
+        "logged_models",
+    ] {
         let count = if new { report[what].clone() } else { 0.into() };
         assert_eq!(report["new"][what], count, "new {what}: {report:#}");
     }
@@ -73,8 +81,14 @@ fn check_content(house: &House) {
     assert_eq!(pair("params", "nested/name"), "x");
     assert_eq!(pair("params", "empty"), "");
     assert_eq!(pair("params", "text"), "two\nlines");
-    assert!(pair("tags", "mlflow.note.content").starts_with("first line\nsecond line: with a colon, 'q"));
-    assert_eq!(first["inputs"]["dataset_inputs"][0]["dataset"]["name"], "rows");
+    assert!(
+        pair("tags", "mlflow.note.content")
+            .starts_with("first line\nsecond line: with a colon, 'q")
+    );
+    assert_eq!(
+        first["inputs"]["dataset_inputs"][0]["dataset"]["name"],
+        "rows"
+    );
     let id = text(&first["info"]["run_id"]);
     let odd = house.get(&format!(
         "/api/2.0/mlflow/metrics/get-history?run_id={id}&metric_key=odd/values"
@@ -87,7 +101,12 @@ fn check_content(house: &House) {
         .collect();
     assert_eq!(
         odd,
-        ["\"NaN\"", "1.7976931348623157e308", "-1.7976931348623157e308", "-1e-300"]
+        [
+            "\"NaN\"",
+            "1.7976931348623157e308",
+            "-1.7976931348623157e308",
+            "-1e-300"
+        ]
     );
     let root = text(&first["info"]["artifact_uri"]).replace("mlflow-artifacts:/", "");
     for (sent, name) in [
@@ -102,6 +121,16 @@ fn check_content(house: &House) {
         ));
         assert_eq!((file.status, file.body.as_str()), (200, name), "{sent}");
     }
+    let output = first["outputs"]["model_outputs"][0].clone();
+    assert_eq!(output["step"], 1, "{first:#}");
+    let logged = house.get(&format!(
+        "/api/2.0/mlflow/logged-models/{}",
+        text(&output["model_id"])
+    ));
+    let logged = logged.json()["model"].clone();
+    assert_eq!(logged["info"]["name"], "forest", "{logged:#}");
+    assert_eq!(logged["data"]["params"][0]["value"], "200", "{logged:#}");
+    assert_eq!(logged["data"]["metrics"][0]["value"], 0.92, "{logged:#}");
     let model = house.json(&["models", "show", "churn"]);
     assert_eq!(
         model["model"]["aliases"],
@@ -192,7 +221,10 @@ fn what_is_deleted_for_good_is_gone_and_its_name_is_free() {
     assert_eq!(gone["lifecycle"], "deleted");
     house.refused(1, &["experiments", "purge", "churn"]);
     let purged = house.json(&["experiments", "purge", "gone"]);
-    assert_eq!((&purged["runs"], &purged["experiments"]), (&1.into(), &1.into()));
+    assert_eq!(
+        (&purged["runs"], &purged["experiments"]),
+        (&1.into(), &1.into())
+    );
     let made = house.post(
         "/api/2.0/mlflow/experiments/create",
         &serde_json::json!({"name": "gone"}),

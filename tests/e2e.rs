@@ -24,9 +24,9 @@ mod storm;
 mod swap;
 #[path = "e2e/terminal.rs"]
 mod terminal;
-#[path = "e2e/triggers.rs"]
-mod triggers;
 #[path = "e2e/transfer.rs"]
 mod transfer;
+#[path = "e2e/triggers.rs"]
+mod triggers;
 #[path = "e2e/wire.rs"]
 mod wire;

@@ -6,8 +6,8 @@
 //! or, with the status of its kind, a [`Failure`].
 
 use crate::domain::access::{AuditEntry, Role, Token, TokenKind};
-use crate::domain::board::{GroupBy, RunGroups, Sweep};
 use crate::domain::alert::Alert;
+use crate::domain::board::{GroupBy, RunGroups, Sweep};
 use crate::domain::dataset::DatasetRow;
 use crate::domain::deployment::{Deployment, Explanation, LivePage};
 use crate::domain::drift::{DriftDetail, DriftPage, DriftReport};
@@ -626,6 +626,7 @@ impl Command {
             | Self::Alerts
             | Self::Experiments
             | Self::Tallies { .. }
+            | Self::JobOutput { .. }
             | Self::MetricHistory { .. }
             | Self::Explain { .. } => Role::Viewer,
             Self::Train { promote: false, .. }
@@ -649,6 +650,10 @@ impl Command {
             | Self::Archive { .. }
             | Self::ArchiveExperiment { .. }
             | Self::Import { .. }
+            | Self::DeleteVersion { .. }
+            | Self::DescribeVersion { .. }
+            | Self::SetStage { .. }
+            | Self::TagVersion { .. }
             | Self::Audit { .. } => Role::Maintainer,
             Self::CreateToken { .. }
             | Self::Tokens

@@ -233,7 +233,12 @@ impl Folder {
                     .into_iter()
                     .find(|(key, _)| key == "mlflow.data.context")
                     .map(|(_, value)| value),
-                tags: Vec::new(),
+                tags: link
+                    .pairs("tags")
+                    .into_iter()
+                    .filter(|(key, _)| key != "mlflow.data.context")
+                    .map(|(key, value)| Pair { key, value })
+                    .collect(),
             });
         }
         Ok(inputs)

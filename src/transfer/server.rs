@@ -153,7 +153,10 @@ fn run(value: &Value) -> Run {
                         .into_iter()
                         .find(|tag| tag.key == "mlflow.data.context")
                         .map(|tag| tag.value),
-                    tags: Vec::new(),
+                    tags: pairs(input, "tags")
+                        .into_iter()
+                        .filter(|tag| tag.key != "mlflow.data.context")
+                        .collect(),
                 }
             })
             .collect(),

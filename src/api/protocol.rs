@@ -6,8 +6,8 @@
 //! or, with the status of its kind, a [`Failure`].
 
 use crate::domain::access::{AuditEntry, Role, Token, TokenKind};
-use crate::domain::board::{GroupBy, RunGroups, Sweep};
 use crate::domain::alert::Alert;
+use crate::domain::board::{GroupBy, RunGroups, Sweep};
 use crate::domain::dataset::DatasetRow;
 use crate::domain::deployment::{Deployment, Explanation, LivePage};
 use crate::domain::drift::{DriftDetail, DriftPage, DriftReport};

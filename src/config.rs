@@ -23,6 +23,14 @@ pub struct Config {
     pub production: bool,
     /// `server.listen`; none: 127.0.0.1:5000, or a free port when that is taken.
     pub listen: Option<String>,
+    /// `server.hosts`: names by which clients call this server, beside its address and `localhost`.
+    pub hosts: Vec<String>,
+    /// `server.tls`: certificate and key; none: a self-signed one where TLS is needed.
+    pub tls: Option<TlsConfig>,
+    /// `server.behind_proxy`: a proxy in front does TLS; every caller needs a token.
+    pub behind_proxy: bool,
+    /// `server.open_loopback`: callers from this machine need no token although there are tokens.
+    pub open_loopback: bool,
     /// `runtime.jobs`: jobs at once.
     pub jobs: usize,
     /// `[dataset.NAME]`.
@@ -45,6 +53,15 @@ pub struct Config {
     pub theme: Option<String>,
     /// `mouse = false` turns it off.
     pub mouse: bool,
+}
+
+/// `server.tls = { cert = "…", key = "…" }`: PEM files, relative to the workspace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// The certificate, and those that lead to its authority.
+    pub cert: String,
+    /// Its private key.
+    pub key: String,
 }
 
 /// A dataset: files, or SQL over other datasets.

@@ -1,13 +1,19 @@
 //! The composition root: takes the workspace's lock, opens the store, builds the services, starts runtime, http and
 //! api, says where it is, and stops them in order. Holds no rule and knows no handler.
 
+mod certificate;
+mod door;
 mod log_file;
 
+use self::certificate::Certificate;
+use self::door::{Door, SocketDoor};
 use self::log_file::LogFile;
 use crate::api::protocol::PROTOCOL;
 use crate::api::server;
 use crate::config::Config;
 use crate::domain::{Clock, Error, Result, SystemClock, Timestamp};
+use crate::http::access::{Peer, protect};
+use crate::http::guard::{self, Guard};
 use crate::job_folder::write_json;
 use crate::runtime::Runtime;
 use crate::runtime::executors::Local;
@@ -17,7 +23,7 @@ use axum::Router;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, ToSocketAddrs as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -47,6 +53,9 @@ pub struct DaemonFile {
     pub version: String,
     /// Where HTTP listens: `127.0.0.1:5000`.
     pub http: String,
+    /// SHA-256 of the certificate, where HTTP speaks TLS: `sha256:…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     /// The socket's path.
     pub socket: PathBuf,
     /// When it started.
@@ -58,8 +67,12 @@ pub struct DaemonFile {
 /// Runs the daemon of `workspace` until TERM, INT or a request to stop. `listen` wins over the configuration.
 /// `foreground`: it may belong to a terminal, whose end is its own; else it becomes the leader of a session.
 ///
+/// Where other machines could reach it (an address that is not loopback, or a proxy in front), it listens only when there
+/// is a token, and with TLS unless the proxy does that.
+///
 /// # Errors
-/// [`crate::domain::ErrorKind::Conflict`] when another daemon runs here or a chosen address is taken.
+/// [`crate::domain::ErrorKind::Conflict`] when another daemon runs here or a chosen address is taken,
+/// [`crate::domain::ErrorKind::Invalid`] when it would be open to other machines without a token.
 pub fn run(
     workspace: Workspace,
     config: Config,
@@ -79,23 +92,69 @@ pub fn run(
     // the lock says that nobody else answers: what is there is stale
     write!(lock, "{}", std::process::id())?;
     remove(&workspace.daemon_file())?;
-    let tcp = bind_tcp(listen.or(config.listen.as_deref()))?;
-    let http = tcp.local_addr()?.to_string();
+    let chosen = listen.map(str::to_owned).or_else(|| config.listen.clone());
+    let (tls, behind_proxy) = (config.tls.clone(), config.behind_proxy);
     let unix = bind_unix(&workspace.socket())?;
 
     let services = Services::open(workspace, config, clock)?;
     let workspace = &services.core.workspace;
+    if behind_proxy {
+        services.access.set_behind_proxy();
+    }
+    let is_near = is_loopback(chosen.as_deref())?;
+    if (!is_near || behind_proxy) && !services.access.is_reachable() {
+        remove(&workspace.socket())?;
+        return Err(no_token(chosen.as_deref(), behind_proxy));
+    }
+    let tcp = bind_tcp(chosen.as_deref())?;
+    let address = tcp.local_addr()?;
+    let http = address.to_string();
+    let certificate = match (&tls, is_near || behind_proxy) {
+        (None, true) => None,
+        (files, _) => Some(certificate::load(
+            workspace,
+            files.as_ref(),
+            &certificate::names(address.ip()),
+            started,
+        )?),
+    };
+    let fingerprint = certificate.as_ref().map(|one| one.fingerprint.clone());
+    let config = certificate.map(
+        |Certificate {
+             config,
+             path,
+             fingerprint,
+         }| {
+            info!(certificate = %path.display(), fingerprint, "HTTP speaks TLS");
+            config
+        },
+    );
     if let Err(error) = services.serving.reconcile(&services) {
         // the deployment says why it does not answer; everything else works
         warn!(%error, "a deployment was not brought up");
     }
+    let recalling = Arc::clone(&services);
+    let recall = std::thread::Builder::new().name("recall".to_owned());
+    // screens show the hour before the start a moment later; nobody waits for it
+    recall.spawn(move || {
+        if let Err(error) = recalling.serving.recall(started) {
+            warn!(%error, "the traffic of the last hour is not known");
+        }
+    })?;
     let runtime = Runtime::start(&services, Arc::new(Local::of_this_program()?))?;
     let (stop, stopping) = watch::channel(false);
-    let app = routes(&services, &runtime, &http, started, stop.clone());
+    let app = routes(
+        &services,
+        &runtime,
+        (&http, fingerprint.clone()),
+        started,
+        stop.clone(),
+    );
     let file = DaemonFile {
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         http: http.clone(),
+        fingerprint,
         socket: workspace.socket(),
         started,
         protocol: PROTOCOL,
@@ -109,7 +168,12 @@ pub fn run(
     let served = edges.block_on(async {
         write_json(&workspace.daemon_file(), &file)?;
         info!(pid = file.pid, http, workspace = %workspace.root().display(), version = file.version, "daemon ready");
-        serve(app, tcp, unix, stop, stopping, attached).await
+        tcp.set_nonblocking(true)?;
+        let door = Door {
+            tcp: tokio::net::TcpListener::from_std(tcp)?,
+            tls: config,
+        };
+        serve(app, door, unix, stop, stopping, attached).await
     });
     info!("daemon stopping");
     // nobody is let in any more: say so before what takes time
@@ -120,6 +184,9 @@ pub fn run(
     if let Err(error) = services.serving.flush() {
         error!(%error, "served rows were not written");
     }
+    if let Err(error) = services.access.write_uses() {
+        error!(%error, "the last uses of tokens were not written");
+    }
     info!("daemon stopped");
     served.and(forgotten)
 }
@@ -128,36 +195,66 @@ pub fn run(
 fn routes(
     services: &Arc<Services>,
     runtime: &Arc<Runtime>,
-    http: &str,
+    (http, fingerprint): (&str, Option<String>),
     started: Timestamp,
     stop: watch::Sender<bool>,
 ) -> Router {
     let pipelines: Arc<dyn Pipelines> = Arc::clone(runtime) as _;
-    let context = server::Context::new(
+    let mut context = server::Context::new(
         Arc::clone(services),
         pipelines,
         started,
         http.to_owned(),
         stop,
     );
-    Router::new()
+    context.fingerprint = fingerprint;
+    let router = Router::new()
         .merge(server::router(Arc::new(context)))
-        .merge(crate::http::router(services))
+        .merge(crate::http::router(services));
+    guard::guarded(
+        protect(router, services),
+        Guard::new(http, &services.core.config().hosts),
+    )
+}
+
+/// Whether an address is of the loopback kind: only this machine reaches it. A name counts as what it stands for.
+fn is_loopback(chosen: Option<&str>) -> Result<bool> {
+    let chosen = chosen.unwrap_or(LISTEN);
+    let mut addresses = chosen.to_socket_addrs().map_err(|error| {
+        Error::invalid(format!(
+            "cannot listen on `{chosen}`: give an address and a port of this machine"
+        ))
+        .because(error)
+    })?;
+    Ok(addresses.all(|address| address.ip().to_canonical().is_loopback()))
+}
+
+/// Why the daemon does not listen.
+fn no_token(chosen: Option<&str>, behind_proxy: bool) -> Error {
+    let why = match behind_proxy {
+        true => "a proxy makes this server reachable".to_owned(),
+        false => format!(
+            "`{}` can be reached from other machines",
+            chosen.unwrap_or(LISTEN)
+        ),
+    };
+    Error::invalid(format!(
+        "{why} and there is no token yet: `trainyard tokens create NAME --role admin` makes the first one, then start again"
+    ))
 }
 
 /// Answers on both doors until a signal or a request says stop, then lets requests in flight end.
 async fn serve(
     app: Router,
-    tcp: TcpListener,
+    tcp: Door,
     unix: UnixListener,
     stop: watch::Sender<bool>,
     stopping: watch::Receiver<bool>,
     attached: bool,
 ) -> Result<()> {
-    tcp.set_nonblocking(true)?;
     unix.set_nonblocking(true)?;
-    let tcp = tokio::net::TcpListener::from_std(tcp)?;
-    let unix = tokio::net::UnixListener::from_std(unix)?;
+    let unix = SocketDoor::new(tokio::net::UnixListener::from_std(unix)?);
+    let app = app.into_make_service_with_connect_info::<Peer>();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -345,6 +442,30 @@ mod tests {
         assert_eq!(error.kind, Kind::Conflict);
         assert!(error.message.contains(&address), "{}", error.message);
         assert_eq!(bind_tcp(Some("nonsense")).unwrap_err().kind, Kind::Invalid);
+    }
+
+    #[test]
+    fn only_loopback_addresses_are_loopback() {
+        for address in [
+            "127.0.0.1:0",
+            "127.0.0.2:5000",
+            "[::1]:5000",
+            "localhost:5000",
+        ] {
+            assert!(is_loopback(Some(address)).unwrap(), "{address}");
+        }
+        for address in [
+            "0.0.0.0:5000",
+            "10.0.0.5:5000",
+            "[::]:5000",
+            "[::ffff:10.0.0.5]:1",
+        ] {
+            assert!(!is_loopback(Some(address)).unwrap(), "{address}");
+        }
+        assert_eq!(
+            is_loopback(Some("nonsense")).unwrap_err().kind,
+            Kind::Invalid
+        );
     }
 
     #[test]

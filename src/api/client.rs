@@ -3,8 +3,10 @@
 
 mod http;
 mod start;
+mod tls;
 
 pub use http::{Answer, Http};
+pub use tls::{Secure, Trust};
 
 use super::protocol::{Command, Failure, PROTOCOL, Reply, Topic, Update};
 use crate::domain::{Error, ErrorKind, Result};
@@ -12,6 +14,7 @@ use crate::workspace::Workspace;
 use http::{Body, Connection};
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a command may take: a promotion loads a model and predicts with it.
@@ -26,6 +29,35 @@ pub enum Address {
     Socket(PathBuf),
     /// `http://host:port`, with a token.
     Url(String, Option<String>),
+    /// `https://host:port`, with a token and whom to trust.
+    Secure(Arc<Secure>),
+}
+
+impl Address {
+    /// The daemon at `url`, `http://…` or `https://…`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] for anything else, and when what `trust` names cannot be read.
+    pub fn of_url(url: &str, token: Option<String>, trust: Trust) -> Result<Self> {
+        if url.starts_with("https://") {
+            return Ok(Self::Secure(Arc::new(Secure::new(url, token, trust)?)));
+        }
+        if url.starts_with("http://") {
+            return Ok(Self::Url(url.to_owned(), token));
+        }
+        Err(Error::invalid(format!(
+            "`{url}` is no address of a daemon: `https://host:port` or `http://host:port` is expected"
+        )))
+    }
+
+    /// As people write it: a path, or an URL.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Socket(path) => path.display().to_string(),
+            Self::Url(url, _) => url.clone(),
+            Self::Secure(secure) => secure.url.clone(),
+        }
+    }
 }
 
 /// A way to the daemon. Cheap to clone; every call is its own connection.
@@ -70,23 +102,23 @@ impl Client {
                 _ => Ok(client),
             },
             Err(error) if start && error.kind == ErrorKind::Unavailable => {
-                Self::start(workspace, client.user, None)
+                Self::start(workspace, client.user, &[])
             }
             Err(error) => Err(error),
         }
     }
 
     /// Starts the daemon of `workspace`, detached from this terminal, and waits until it answers. One that runs
-    /// already is answered instead. `listen`: where HTTP listens, over the configuration.
+    /// already is answered instead. `options`: of `trainyard up`, over the configuration.
     ///
     /// # Errors
     /// As [`Client::connect`].
-    pub fn start(workspace: &Workspace, user: String, listen: Option<&str>) -> Result<Self> {
+    pub fn start(workspace: &Workspace, user: String, options: &[&str]) -> Result<Self> {
         let client = Self {
             address: Address::Socket(workspace.socket()),
             user,
         };
-        start::start(&client, workspace, listen)?;
+        start::start(&client, workspace, options)?;
         let (protocol, version, _) = client.hello()?;
         match mismatch(protocol, &version) {
             Some(error) => Err(error),

@@ -5,6 +5,7 @@
 //! the first snapshots. `POST /api/trainyard/v1/command` takes a [`Command`], answers a [`Reply`]
 //! or, with the status of its kind, a [`Failure`].
 
+use crate::domain::access::{AuditEntry, Role, Token, TokenKind};
 use crate::domain::dataset::DatasetRow;
 use crate::domain::deployment::{Deployment, Explanation, LivePage};
 use crate::domain::drift::{DriftDetail, DriftPage, DriftReport};
@@ -19,8 +20,9 @@ use crate::domain::registry::{
     AliasMove, ModelPage, ModelRow, ModelVersion, PromotionPage, VersionPage,
 };
 use crate::domain::run::{Comparison, Run, RunDetail, RunQuery, RunTable};
+use crate::domain::transfer::{Part, Taken, Tally};
 use crate::domain::{
-    DeploymentName, ErrorKind, Event, JobId, ModelName, RunId, Timestamp, Version,
+    DeploymentName, ErrorKind, Event, ExperimentId, JobId, ModelName, RunId, Timestamp, Version,
 };
 use serde::{Deserialize, Serialize};
 
@@ -122,6 +124,9 @@ pub struct Overview {
     pub workspace: String,
     /// Absolute path of the workspace.
     pub path: String,
+    /// SHA-256 of the certificate, where HTTP speaks TLS: `sha256:…`.
+    #[serde(default)]
+    pub fingerprint: Option<String>,
     /// Host name.
     pub host: String,
     /// Where HTTP listens: `127.0.0.1:5000`.
@@ -270,6 +275,9 @@ pub enum Command {
         force: bool,
         /// Why; must not be empty with `force`.
         reason: String,
+        /// What the person saw; refused when it moved meanwhile. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<SeenChampion>,
     },
     /// Move the champion alias back.
     Rollback {
@@ -277,6 +285,9 @@ pub enum Command {
         model: ModelName,
         /// To which version; none: the one before the last move.
         to: Option<Version>,
+        /// What the person saw; refused when it moved meanwhile. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<SeenChampion>,
     },
     /// The page that says what [`Command::Promote`] would change.
     PreviewPromotion {
@@ -465,6 +476,10 @@ pub enum Command {
         run: RunId,
         /// The text; empty removes it.
         text: String,
+        /// The text that was there when the person began to write, empty for none; refused when it changed meanwhile.
+        /// None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<String>,
     },
     /// Delete (archive) or restore a run.
     Archive {
@@ -472,6 +487,44 @@ pub enum Command {
         run: RunId,
         /// Back again.
         restore: bool,
+    },
+    /// Delete runs for good, with their files.
+    PurgeRuns {
+        /// Which.
+        runs: Vec<RunId>,
+        /// Also the model versions that stand on them.
+        with_versions: bool,
+    },
+    /// All experiments, deleted ones too.
+    Experiments,
+    /// Delete (archive) or restore an experiment with its runs.
+    ArchiveExperiment {
+        /// Which.
+        experiment: ExperimentId,
+        /// Back again.
+        restore: bool,
+    },
+    /// Delete an experiment for good, with its runs and their files.
+    PurgeExperiment {
+        /// Which; it must be deleted.
+        experiment: ExperimentId,
+        /// Also the model versions that stand on its runs.
+        with_versions: bool,
+    },
+    /// Delete for good what is deleted and free: runs without model versions, experiments without runs.
+    PurgeDeleted {
+        /// What ended before.
+        before: Timestamp,
+    },
+    /// Take in parts of another tracking server, all or none of them; what is there already changes nothing.
+    Import {
+        /// In order: an experiment before its runs, a model before its versions.
+        parts: Vec<Part>,
+    },
+    /// How much of these runs is there.
+    Tallies {
+        /// Which.
+        runs: Vec<RunId>,
     },
     /// The whole history of a metric, not downsampled.
     MetricHistory {
@@ -494,10 +547,95 @@ pub enum Command {
         /// JSON objects, one a row.
         rows: Vec<serde_json::Map<String, serde_json::Value>>,
     },
+    /// Make a token; its secret is answered once.
+    CreateToken {
+        /// Whose it is.
+        name: String,
+        /// What it allows.
+        role: Role,
+        /// For whom.
+        kind: TokenKind,
+        /// For how long, milliseconds; none: until it is revoked.
+        lasts: Option<i64>,
+    },
+    /// All tokens, without their secrets.
+    Tokens,
+    /// Take a token back, at once.
+    RevokeToken {
+        /// Its name or prefix.
+        token: String,
+    },
+    /// The newest lines of the audit.
+    Audit {
+        /// Of one object (`model:churn`, `run:ID`, `token:NAME`); none: of all.
+        object: Option<String>,
+        /// Lines at most.
+        limit: u32,
+    },
     /// Read `trainyard.toml` again.
     Reload,
     /// Stop the daemon, jobs go on.
     Shutdown,
+}
+
+/// The champion that a person saw when deciding to move it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenChampion {
+    /// Its version; none: there was no champion.
+    pub champion: Option<Version>,
+}
+
+impl Command {
+    /// The least role that may ask for it. Reading is for viewers; what the machine works at is for operators; what serves,
+    /// and what is deleted, for maintainers; who may come in, and the daemon itself, for admins.
+    pub fn role(&self) -> Role {
+        match self {
+            Self::PreviewPromotion { .. }
+            | Self::PreviewRollback { .. }
+            | Self::History { .. }
+            | Self::PipelineRun { .. }
+            | Self::Reports { .. }
+            | Self::Job { .. }
+            | Self::JobOutput { .. }
+            | Self::Experiments
+            | Self::Tallies { .. }
+            | Self::MetricHistory { .. }
+            | Self::Explain { .. } => Role::Viewer,
+            Self::Train { promote: false, .. }
+            | Self::Materialize { .. }
+            | Self::JoinFeatures { .. }
+            | Self::OnlineFeatures { .. }
+            | Self::Predict { .. }
+            | Self::Monitor { .. }
+            | Self::Run { .. }
+            | Self::Examine { .. }
+            | Self::CancelJob { .. }
+            | Self::RetryJob { .. }
+            | Self::Note { .. }
+            | Self::DescribeVersion { .. }
+            | Self::TagVersion { .. }
+            | Self::ExplainRows { .. } => Role::Operator,
+            Self::Train { promote: true, .. }
+            | Self::Promote { .. }
+            | Self::Rollback { .. }
+            | Self::Register { .. }
+            | Self::SetAlias { .. }
+            | Self::SetStage { .. }
+            | Self::DeleteVersion { .. }
+            | Self::Archive { .. }
+            | Self::ArchiveExperiment { .. }
+            | Self::Import { .. }
+            | Self::Audit { .. } => Role::Maintainer,
+            Self::CreateToken { .. }
+            | Self::Tokens
+            | Self::PurgeRuns { .. }
+            | Self::PurgeExperiment { .. }
+            | Self::PurgeDeleted { .. }
+            | Self::RevokeToken { .. }
+            | Self::Reload
+            | Self::Shutdown => Role::Admin,
+        }
+    }
 }
 
 /// What a command answers.
@@ -529,12 +667,36 @@ pub enum Reply {
     Explanations(Vec<Explanation>),
     /// A part of a command's output.
     Output(Box<OutputPage>),
+    /// A token was made: its secret, shown this once.
+    Secret {
+        /// The token.
+        token: Box<Token>,
+        /// What to keep: nobody can ask for it again.
+        secret: String,
+    },
+    /// Tokens, oldest first.
+    Tokens(Vec<Token>),
+    /// Lines of the audit, newest first.
+    Audit(Vec<AuditEntry>),
     /// A job and its result.
     Job(Box<Job>, Option<Box<JobResult>>),
     /// A run.
     Run(Box<Run>),
     /// An experiment.
     Experiment(Experiment),
+    /// Experiments.
+    Experiments(Vec<Experiment>),
+    /// What was deleted for good.
+    Purged {
+        /// How many runs.
+        runs: u64,
+        /// How many experiments.
+        experiments: u64,
+    },
+    /// What became of each part, in their order.
+    Taken(Vec<Taken>),
+    /// How much of each run is there, in the order asked; none of a run that is not.
+    Tallies(Vec<Option<Tally>>),
     /// Points.
     Points(Vec<Metric>),
     /// A drift report.

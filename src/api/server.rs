@@ -31,6 +31,8 @@ pub struct Context {
     pub http: String,
     /// Becomes true when the daemon shall stop: `Command::Shutdown` sets it, event streams end with it.
     pub stop: watch::Sender<bool>,
+    /// SHA-256 of the certificate, where HTTP speaks TLS.
+    pub fingerprint: Option<String>,
     problems: Mutex<(Option<SystemTime>, Vec<String>)>,
 }
 
@@ -49,6 +51,7 @@ impl Context {
             started,
             http,
             stop,
+            fingerprint: None,
             problems: Mutex::default(),
         }
     }
@@ -67,7 +70,7 @@ pub fn router(context: Arc<Context>) -> Router {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> crate::domain::Result<T> + Send + 'static,
 ) -> crate::domain::Result<T> {
-    match tokio::task::spawn_blocking(work).await {
+    match tokio::task::spawn_blocking(crate::service::access::bound(work)).await {
         Ok(outcome) => outcome,
         Err(error) => Err(Error::internal("the daemon failed at this request").because(error)),
     }

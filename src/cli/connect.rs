@@ -1,7 +1,7 @@
 //! Which workspace, which daemon, and who asks.
 
 use super::{Failure, Global, Result};
-use crate::api::client::{Address, Client};
+use crate::api::client::{Address, Client, Trust};
 use crate::api::protocol::{Command, Reply, Snapshot, Topic, Update};
 use crate::domain::{Error, ErrorKind};
 use crate::workspace::Workspace;
@@ -43,6 +43,17 @@ impl Connection {
         .into())
     }
 
+    /// Whom to believe, where the daemon speaks TLS.
+    fn trust(&self) -> Result<Trust> {
+        Ok(
+            match (&self.global.server_ca, &self.global.server_fingerprint) {
+                (_, Some(fingerprint)) => Trust::fingerprint(fingerprint)?,
+                (Some(file), None) => Trust::File(file.clone()),
+                (None, None) => Trust::System,
+            },
+        )
+    }
+
     /// Whether a daemon elsewhere was named.
     pub(crate) fn remote(&self) -> bool {
         self.global.server.is_some()
@@ -51,10 +62,17 @@ impl Connection {
     /// A daemon that answers; started when none runs here and `start`.
     pub(crate) fn client(&self, start: bool) -> Result<Client> {
         if let Some(url) = &self.global.server {
-            return Ok(Client {
-                address: Address::Url(url.clone(), self.global.token.clone()),
+            let client = Client {
+                address: Address::of_url(url, self.global.token.clone(), self.trust()?)?,
                 user: user(),
-            });
+            };
+            return match client.hello() {
+                Ok(_) => Ok(client),
+                Err(error) if error.kind == ErrorKind::Unavailable => {
+                    Err(Failure::unreachable(error))
+                }
+                Err(error) => Err(error.into()),
+            };
         }
         let workspace = if start {
             self.configured()?

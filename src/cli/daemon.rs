@@ -15,6 +15,9 @@ pub(crate) struct UpArgs {
     /// Where HTTP listens; port 0 asks for a free one
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<String>,
+    /// A proxy in front does TLS: every caller by HTTP needs a token
+    #[arg(long)]
+    behind_proxy: bool,
     /// Stay in this terminal
     #[arg(long)]
     foreground: bool,
@@ -23,7 +26,8 @@ pub(crate) struct UpArgs {
 pub(crate) fn up(args: &UpArgs, connection: &Connection, output: &Output) -> Result<Exit> {
     let workspace = connection.configured()?;
     if args.foreground {
-        let config = crate::service::configuration::load(&workspace)?;
+        let mut config = crate::service::configuration::load(&workspace)?;
+        config.behind_proxy |= args.behind_proxy;
         crate::daemon::run(workspace, config, args.listen.as_deref(), true)?;
         return Ok(Exit::Done);
     }
@@ -43,7 +47,14 @@ pub(crate) fn up(args: &UpArgs, connection: &Connection, output: &Output) -> Res
         }
         return say(&client, &overview, output);
     }
-    let client = Client::start(&workspace, super::connect::user(), args.listen.as_deref())?;
+    let mut options: Vec<&str> = Vec::new();
+    if let Some(listen) = &args.listen {
+        options.extend(["--listen", listen.as_str()]);
+    }
+    if args.behind_proxy {
+        options.push("--behind-proxy");
+    }
+    let client = Client::start(&workspace, super::connect::user(), &options)?;
     let overview = overview(&client)?;
     say(&client, &overview, output)
 }
@@ -119,6 +130,7 @@ fn say(client: &Client, overview: &Overview, output: &Output) -> Result<Exit> {
             "pid": pid,
             "version": overview.version,
             "http": overview.http,
+            "fingerprint": overview.fingerprint,
             "workspace": overview.path,
             "uptime_s": uptime / 1000,
             "jobs": { "running": overview.running, "waiting": overview.waiting },
@@ -126,18 +138,25 @@ fn say(client: &Client, overview: &Overview, output: &Output) -> Result<Exit> {
         }))?;
         return Ok(Exit::Done);
     }
-    let place = match &client.address {
-        Address::Socket(path) => path.display().to_string(),
-        Address::Url(url, _) => url.clone(),
-    };
+    let place = client.address.place();
     output.line(format!(
         "{} {} up {}, pid {pid}",
         overview.workspace,
         overview.version,
         age(uptime)
     ));
-    output.line(format!("  http      http://{}", overview.http));
-    output.line(format!("  socket    {place}"));
+    match &overview.fingerprint {
+        None => output.line(format!("  http      http://{}", overview.http)),
+        Some(fingerprint) => {
+            output.line(format!("  http      https://{}", overview.http));
+            output.line(format!("  certificate  {fingerprint}"));
+        }
+    }
+    let way = match client.address {
+        Address::Socket(_) => "socket  ",
+        _ => "attached",
+    };
+    output.line(format!("  {way}  {place}"));
     output.line(format!(
         "  jobs      {} running, {} waiting",
         overview.running, overview.waiting

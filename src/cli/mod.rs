@@ -19,6 +19,7 @@ mod predict;
 mod run;
 mod runs;
 mod shell;
+mod tokens;
 mod train;
 mod wait;
 
@@ -69,6 +70,23 @@ struct Global {
         hide_env_values = true
     )]
     token: Option<String>,
+    /// Trust the certificates in this PEM file when attaching by https://
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "TRAINYARD_SERVER_CA",
+        conflicts_with = "server_fingerprint"
+    )]
+    server_ca: Option<PathBuf>,
+    /// Trust the one certificate with this SHA-256, as `status` prints it on the server
+    #[arg(
+        long,
+        global = true,
+        value_name = "sha256:HEX",
+        env = "TRAINYARD_SERVER_FINGERPRINT"
+    )]
+    server_fingerprint: Option<String>,
     /// One JSON document on stdout
     #[arg(long, global = true)]
     json: bool,
@@ -120,6 +138,11 @@ enum Command {
     /// Drift and quality by window
     #[command(subcommand)]
     Monitor(monitor::MonitorCommand),
+    /// Who may come in
+    #[command(subcommand)]
+    Tokens(tokens::TokensCommand),
+    /// Who changed what, newest first
+    Audit(tokens::AuditArgs),
     /// Background work
     #[command(subcommand)]
     Jobs(jobs::JobsCommand),
@@ -239,6 +262,8 @@ fn run(cli: Cli, output: &Output) -> Result<Exit> {
         Command::Models(command) => models::run(&command, &connection, output),
         Command::Monitor(command) => monitor::run(&command, &connection, output),
         Command::Jobs(command) => jobs::run(&command, &connection, output),
+        Command::Tokens(command) => tokens::run(&command, &connection, output),
+        Command::Audit(args) => tokens::audit(&args, &connection, output),
         Command::Doctor => doctor::run(&connection, output),
         Command::Completions(args) => shell::completions(&args),
         Command::Man => shell::man(),

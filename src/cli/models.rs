@@ -150,6 +150,7 @@ pub(crate) fn run(
                 version: parse_version(version)?,
                 force: *force,
                 reason: reason.clone(),
+                seen: None,
             };
             moved(&connection.command(&command)?, output)
         }
@@ -159,6 +160,7 @@ pub(crate) fn run(
                 &connection.command(&Command::Rollback {
                     model: ModelName(name.clone()),
                     to,
+                    seen: None,
                 })?,
                 output,
             )

@@ -4,7 +4,7 @@ use super::read::{Problems, Section};
 use super::words::duration_ms;
 use super::{
     Config, DatasetConfig, DeploymentConfig, FeatureUse, LabelsConfig, MonitorConfig,
-    PipelineConfig, Problem, TriggerConfig, TriggerOn, check,
+    PipelineConfig, Problem, TlsConfig, TriggerConfig, TriggerOn, check,
 };
 use crate::domain::feature::{Aggregate, Entity, FeatureView, WindowSpec};
 use crate::domain::job::TrainerSpec;
@@ -65,8 +65,29 @@ fn inherit_times(config: &mut Config) {
 }
 
 fn read_top(top: &Section<'_, '_>) -> Config {
+    let mut hosts = Vec::new();
+    let mut tls = None;
+    let (mut behind_proxy, mut open_loopback) = (false, false);
     let listen = top.section("server").and_then(|server| {
+        tls = server.section("tls").map(|section| {
+            let files = TlsConfig {
+                cert: section.need_text("cert", "the path of a PEM file with the certificate"),
+                key: section.need_text("key", "the path of a PEM file with its private key"),
+            };
+            section.finish();
+            files
+        });
+        behind_proxy = server.flag("behind_proxy", false);
+        open_loopback = server.flag("open_loopback", false);
+        if behind_proxy && open_loopback {
+            top.problems.add(
+                server.place_of("open_loopback"),
+                "`server.open_loopback` opens what a proxy forwards to everybody",
+                "keep one of `behind_proxy` and `open_loopback`",
+            );
+        }
         let listen = server.text("listen");
+        hosts = server.texts("hosts").unwrap_or_default();
         if let Some(address) = &listen
             && address.parse::<std::net::SocketAddr>().is_err()
         {
@@ -123,6 +144,10 @@ fn read_top(top: &Section<'_, '_>) -> Config {
         name: top.text("name"),
         production: top.flag("production", false),
         listen,
+        hosts,
+        tls,
+        behind_proxy,
+        open_loopback,
         jobs: jobs
             .and_then(|jobs| usize::try_from(jobs).ok())
             .unwrap_or(2),

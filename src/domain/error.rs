@@ -73,6 +73,11 @@ impl Error {
         Self::new(ErrorKind::AlreadyExists, message)
     }
 
+    /// [`ErrorKind::Denied`].
+    pub fn denied(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Denied, message)
+    }
+
     /// [`ErrorKind::Invalid`].
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Invalid, message)

@@ -1,6 +1,8 @@
 //! Plain nouns of the field: ids, records, read models, events, errors.
 //! No IO, no clock of its own, no SQL; everything above may use it.
 
+pub mod access;
+pub mod artifact_path;
 pub mod clock;
 pub mod dataset;
 pub mod deployment;
@@ -19,8 +21,10 @@ pub mod output;
 pub mod profile;
 pub mod registry;
 pub mod run;
+pub mod transfer;
 pub mod trigger;
 
+pub use artifact_path::ArtifactPath;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use error::{Error, ErrorKind, Result};
 pub use event::Event;

@@ -1,6 +1,7 @@
 //! `ErrorKind` -> MLflow `error_code`: one table; the status comes from the kind itself.
 
 use crate::domain::{Error, ErrorKind};
+use crate::service::access::bound;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -49,13 +50,18 @@ impl IntoResponse for ApiError {
 }
 
 /// Runs what may block on a thread where it may.
-pub async fn blocking<T: Send + 'static>(
+///
+/// Who acts is taken along when this is called, wherever the future is driven.
+pub fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> crate::domain::Result<T> + Send + 'static,
-) -> Result<T, ApiError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(outcome) => Ok(outcome?),
-        Err(error) => Err(Error::internal("the daemon failed at this request")
-            .because(error)
-            .into()),
+) -> impl Future<Output = Result<T, ApiError>> + Send {
+    let work = bound(work);
+    async move {
+        match tokio::task::spawn_blocking(work).await {
+            Ok(outcome) => Ok(outcome?),
+            Err(error) => Err(Error::internal("the daemon failed at this request")
+                .because(error)
+                .into()),
+        }
     }
 }

@@ -189,6 +189,7 @@ impl Scheduler {
                 self.follow(job, spec, folder, offset);
             }
             Err(problem) => {
+                self.take_token_back(&spec);
                 warn!(job = %job.id, error = %problem, "job not started");
                 let outcome = Outcome::Failed {
                     error: format!("not started: {problem}"),
@@ -221,13 +222,36 @@ impl Scheduler {
         let order = Order {
             job: job.id,
             attempt: job.attempt,
-            spec: spec.clone(),
+            spec: self.with_token(spec)?,
         };
         folder::write_json(&folder.spec(), &order)?;
         let offset = self.services.jobs.offset(job.id)?;
         let pid = self.executor.start(&folder)?;
         self.services.jobs.started(job.id, pid)?;
         Ok((folder, pid, offset))
+    }
+
+    /// What the worker gets: a command that fills a run gets a token for it, where tokens are used. It is in the job's folder,
+    /// which only its owner reads, and ends with the job.
+    fn with_token(&self, spec: &JobSpec) -> Result<JobSpec> {
+        let mut spec = spec.clone();
+        if let JobSpec::Command(command) = &mut spec
+            && let Some(secret) = self.services.access.issue_for_run(&command.run)?
+        {
+            command
+                .environment
+                .insert("MLFLOW_TRACKING_TOKEN".to_owned(), secret);
+        }
+        Ok(spec)
+    }
+
+    /// What the job of `spec` was given ends with it.
+    fn take_token_back(&self, spec: &JobSpec) {
+        if let JobSpec::Command(command) = spec
+            && let Err(error) = self.services.access.end_for_run(&command.run)
+        {
+            warn!(run = %command.run, %error, "the token of an ended run is still in use");
+        }
     }
 
     /// Looks at every folder; answers whether a job ended.
@@ -305,6 +329,7 @@ impl Scheduler {
                 }
             }
         }
+        self.take_token_back(&following.spec);
         Ok(true)
     }
 

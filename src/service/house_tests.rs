@@ -230,6 +230,8 @@ fn the_live_page_tells_traffic_and_survives_a_restart() {
     let id = page.requests[0].id.clone();
 
     let house = house.again();
+    let now = house.services.core.now();
+    house.services.serving.recall(Timestamp(now.0 + 1)).unwrap();
     let services = &house.services;
     services.serving.reconcile(services).unwrap();
     let page = services.serving.live(services, None, 900).unwrap().unwrap();

@@ -67,6 +67,7 @@ fn end(
         );
         let status = match state {
             JobState::Succeeded => RunStatus::Finished,
+            // A worker that vanished was killed, and its run with it.
             JobState::Cancelled | JobState::Lost => RunStatus::Killed,
             _ if killed => RunStatus::Killed,
             _ => RunStatus::Failed,

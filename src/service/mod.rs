@@ -1,6 +1,7 @@
 //! Every rule of the product. A service method checks, writes in one transaction, and emits events
 //! after the commit. HTTP, API and runtime are clients of these methods and hold no rule.
 
+pub mod access;
 pub mod alerts;
 pub mod bus;
 pub mod catalog;
@@ -31,6 +32,7 @@ use crate::config::Config;
 use crate::domain::host::HostSample;
 use crate::domain::trigger::Cause;
 use crate::domain::{Clock, Event, ExperimentId, JobId, Result, Timestamp};
+use crate::store::artifacts::Space;
 use crate::store::{Store, experiments, notices};
 use crate::workspace::Workspace;
 use std::sync::{Arc, RwLock};
@@ -45,6 +47,8 @@ pub struct Core {
     pub clock: Arc<dyn Clock>,
     /// Paths.
     pub workspace: Workspace,
+    /// Files of runs and models.
+    pub artifacts: Space,
     config: RwLock<Arc<Config>>,
 }
 
@@ -121,6 +125,8 @@ pub trait Pipelines: Send + Sync {
 pub struct Services {
     /// What they share.
     pub core: Arc<Core>,
+    /// Tokens, and when one is needed.
+    pub access: access::Access,
     /// Experiments, runs, metrics, artifacts.
     pub tracking: tracking::Tracking,
     /// Models, versions, aliases, gate, promotion.
@@ -153,15 +159,21 @@ impl Services {
             }
             Ok(())
         })?;
+        let artifacts = Space::new(workspace.artifacts());
+        artifacts.sweep()?;
         let core = Arc::new(Core {
             store,
             bus: bus::Bus::default(),
             clock,
             workspace,
+            artifacts,
             config: RwLock::new(Arc::new(config)),
         });
+        let tracking = tracking::Tracking::new(Arc::clone(&core));
+        tracking.remove_doomed()?;
         Ok(Arc::new(Self {
-            tracking: tracking::Tracking::new(Arc::clone(&core)),
+            tracking,
+            access: access::Access::open(Arc::clone(&core))?,
             registry: registry::Registry::new(Arc::clone(&core)),
             catalog: catalog::Catalog::new(Arc::clone(&core)),
             datasets: datasets::Datasets::new(Arc::clone(&core)),

@@ -146,9 +146,6 @@ impl Serving {
         }
         for one in &config.deployments {
             let before = slots.get(&one.name).cloned();
-            if before.is_none() {
-                self.remember(one)?;
-            }
             let now = self.reconciled(one, before.as_ref())?;
             let changed = before.as_ref().is_none_or(|before| {
                 before.state != now.state
@@ -657,10 +654,17 @@ impl Serving {
         outcome
     }
 
-    /// After a start: the last hour's traffic of a deployment, from the log.
-    fn remember(&self, config: &DeploymentConfig) -> Result<()> {
-        let now = self.core.now();
-        let window = Window::Served(Timestamp(now.0 - 3_600_000), Timestamp(now.0 + 1));
+    /// After a start at `until`: the traffic of every deployment in the hour before, from the log.
+    pub fn recall(&self, until: Timestamp) -> Result<()> {
+        let config = self.core.config();
+        config
+            .deployments
+            .iter()
+            .try_for_each(|one| self.recall_one(one, until))
+    }
+
+    fn recall_one(&self, config: &DeploymentConfig, until: Timestamp) -> Result<()> {
+        let window = Window::Served(Timestamp(until.0 - 3_600_000), until);
         let columns: Vec<String> = [
             log::AT,
             log::REQUEST,
@@ -682,8 +686,7 @@ impl Serving {
         let called = rows.texts(log::DEPLOYMENT)?;
         let ms = rows.numbers(log::MS)?;
         let predictions = rows.numbers(log::PREDICTION)?;
-        let mut traffic = locked(&self.traffic);
-        let traffic = traffic.entry(config.name.clone()).or_default();
+        let mut before = Traffic::default();
         let mut last: Option<&String> = None;
         for row in 0..rows.rows() {
             let (Some(Some(at)), Some(Some(called))) = (at.get(row), called.get(row)) else {
@@ -693,13 +696,18 @@ impl Serving {
                 continue;
             }
             let at = Timestamp(at.div_euclid(1000));
-            traffic.predicted(at, predictions.get(row..=row).unwrap_or(&[]));
+            before.predicted(at, predictions.get(row..=row).unwrap_or(&[]));
             let id = request.get(row).and_then(Option::as_ref);
             if id != last {
-                traffic.count(at, ms.get(row).copied().unwrap_or(0.0), false);
+                before.count(at, ms.get(row).copied().unwrap_or(0.0), false);
                 last = id;
             }
         }
+        let mut traffic = locked(&self.traffic);
+        traffic
+            .entry(config.name.clone())
+            .or_default()
+            .precede(before);
         Ok(())
     }
 }

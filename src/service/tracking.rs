@@ -1,11 +1,13 @@
 //! Experiments, runs, metrics, artifacts: MLflow's semantics, and the read models of the runs pane.
 
-mod artifacts;
+pub mod artifacts;
 mod compare;
 mod find;
 pub mod limits;
 pub mod logged_models;
 mod names;
+mod purge;
+mod take;
 pub mod verdict;
 mod views;
 
@@ -18,7 +20,7 @@ use crate::store::Transaction;
 pub use crate::store::artifacts::Entry;
 use crate::store::search::{self, Dialect};
 use crate::store::table::{self, Scope};
-use crate::store::{experiments, metrics, runs};
+use crate::store::{acting, audit, experiments, metrics, runs};
 use std::sync::Arc;
 
 /// The tag that holds a run's name.
@@ -198,6 +200,15 @@ impl Tracking {
             for tag in &tags {
                 experiments::set_tag(transaction, &id, &tag.key, &tag.value, now)?;
             }
+            let object = format!("experiment:{id}");
+            audit::by_actor(
+                transaction,
+                now,
+                "create_experiment",
+                object,
+                None,
+                Some(&name),
+            )?;
             Ok(id)
         })?;
         self.core.bus.emit(Event::ExperimentsChanged);
@@ -237,7 +248,10 @@ impl Tracking {
             if experiments::by_name(transaction, &name)?.is_some_and(|other| other.id != id) {
                 return Err(Error::already_exists(format!("experiment `{name}` exists")));
             }
-            experiments::rename(transaction, &id, &name, now)
+            experiments::rename(transaction, &id, &name, now)?;
+            let object = format!("experiment:{id}");
+            let (old, new) = (Some(experiment.name.as_str()), Some(name.as_str()));
+            audit::by_actor(transaction, now, "rename_experiment", object, old, new)
         })?;
         self.core.bus.emit(Event::ExperimentsChanged);
         Ok(())
@@ -262,7 +276,17 @@ impl Tracking {
                     experiments::lifecycle_name(from)
                 )));
             }
-            experiments::set_lifecycle(transaction, &id, to, now)
+            experiments::set_lifecycle(transaction, &id, to, now)?;
+            let action = match restore {
+                true => "restore_experiment",
+                false => "delete_experiment",
+            };
+            let (old, new) = (
+                experiments::lifecycle_name(from),
+                experiments::lifecycle_name(to),
+            );
+            let object = format!("experiment:{id}");
+            audit::by_actor(transaction, now, action, object, Some(old), Some(new))
         })?;
         self.core.bus.emit(Event::ExperimentsChanged);
         Ok(())
@@ -289,14 +313,22 @@ impl Tracking {
                     experiment.name
                 )));
             }
-            match value {
-                Some(value) => experiments::set_tag(transaction, &id, &pair.key, &value, now),
-                None if experiments::delete_tag(transaction, &id, &pair.key)? => Ok(()),
-                None => Err(Error::not_found(format!(
-                    "experiment `{id}` has no tag `{}`",
-                    pair.key
-                ))),
+            let before = experiment.tags.iter().find(|(key, _)| *key == pair.key);
+            match &value {
+                Some(value) => experiments::set_tag(transaction, &id, &pair.key, value, now)?,
+                None if experiments::delete_tag(transaction, &id, &pair.key)? => {}
+                None => {
+                    return Err(Error::not_found(format!(
+                        "experiment `{id}` has no tag `{}`",
+                        pair.key
+                    )));
+                }
             }
+            let old = before.map(|(key, value)| format!("{key}={value}"));
+            let new = value.map(|value| format!("{}={value}", pair.key));
+            let object = format!("experiment:{id}");
+            let (old, new) = (old.as_deref(), new.as_deref());
+            audit::by_actor(transaction, now, "tag_experiment", object, old, new)
         })?;
         self.core.bus.emit(Event::ExperimentsChanged);
         Ok(())
@@ -339,7 +371,8 @@ impl Tracking {
             new.user
         };
         let experiment = new.experiment.unwrap_or_else(|| ExperimentId::from("0"));
-        let started = new.started.unwrap_or_else(|| self.core.now());
+        let now = self.core.now();
+        let started = new.started.unwrap_or(now);
         let run = self.core.store.write(move |transaction| {
             let filed = experiments::get(transaction, &experiment)?;
             if filed.lifecycle == Lifecycle::Deleted {
@@ -370,6 +403,18 @@ impl Tracking {
             let number = runs::insert(transaction, &run)?;
             for tag in &tags {
                 runs::set_tag(transaction, number, tag)?;
+            }
+            if acting::current().is_some_and(|actor| actor.token.is_some()) {
+                // the run's own user is what the client says; whose token it was is kept here
+                let object = format!("run:{}", run.id);
+                audit::by_actor(
+                    transaction,
+                    now,
+                    "create_run",
+                    object,
+                    None,
+                    Some(&run.name),
+                )?;
             }
             runs::complete(transaction, number, run)
         })?;
@@ -438,7 +483,7 @@ impl Tracking {
 
     /// Deletes (archives) or restores a run.
     pub fn archive(&self, run: &RunId, restore: bool) -> Result<()> {
-        let id = run.clone();
+        let (id, now) = (run.clone(), self.core.now());
         self.core.store.write(move |transaction| {
             let (number, header) = runs::header(transaction, &id)?;
             let (from, to) = if restore {
@@ -452,7 +497,14 @@ impl Tracking {
                     experiments::lifecycle_name(to)
                 )));
             }
-            runs::set_lifecycle(transaction, number, to)
+            runs::set_lifecycle(transaction, number, to)?;
+            let action = if restore { "restore_run" } else { "delete_run" };
+            let (old, new) = (
+                experiments::lifecycle_name(from),
+                experiments::lifecycle_name(to),
+            );
+            let object = format!("run:{id}");
+            audit::by_actor(transaction, now, action, object, Some(old), Some(new))
         })?;
         self.changed(run);
         Ok(())
@@ -514,27 +566,49 @@ impl Tracking {
 
     /// Writes a note on a run; empty text removes it.
     pub fn note(&self, run: &RunId, text: &str) -> Result<()> {
-        if text.is_empty() {
-            return match self.delete_tag(run, NOTE) {
-                // No note, and none wanted.
-                Err(error) if self.run(run).is_ok_and(|run| run.tag(NOTE).is_none()) => {
-                    match error.kind {
-                        crate::domain::ErrorKind::NotFound => Ok(()),
-                        _ => Err(error),
-                    }
+        self.note_as_seen(run, text, None)
+    }
+
+    /// The same, refused when the note is not the one that the writer has `seen` (empty: there was none).
+    pub fn note_as_seen(&self, run: &RunId, text: &str, seen: Option<&str>) -> Result<()> {
+        let tag = Pair {
+            key: NOTE.to_owned(),
+            value: text.to_owned(),
+        };
+        limits::tag(&tag)?;
+        let (id, now) = (run.clone(), self.core.now());
+        let seen = seen.map(str::to_owned);
+        let changed = self.core.store.write(move |transaction| {
+            let (number, _) = active(transaction, &id)?;
+            let before = runs::tags_of(transaction, number)?
+                .into_iter()
+                .find(|tag| tag.key == NOTE)
+                .map(|tag| tag.value);
+            let there = before.as_deref().unwrap_or_default();
+            if let Some(seen) = seen.filter(|seen| seen != there) {
+                return Err(Error::conflict(match there {
+                    "" => format!("the note was removed meanwhile, you saw: {seen}"),
+                    there => format!("the note was changed meanwhile; it says now: {there}"),
+                }));
+            }
+            if there == tag.value {
+                return Ok(false);
+            }
+            let after = (!tag.value.is_empty()).then_some(tag.value.as_str());
+            match after {
+                Some(_) => runs::set_tag(transaction, number, &tag)?,
+                None => {
+                    runs::delete_tag(transaction, number, NOTE)?;
                 }
-                other => other,
-            };
+            }
+            let object = format!("run:{id}");
+            audit::by_actor(transaction, now, "note", object, before.as_deref(), after)?;
+            Ok(true)
+        })?;
+        if changed {
+            self.changed(run);
         }
-        self.log_batch(
-            run,
-            Vec::new(),
-            Vec::new(),
-            vec![Pair {
-                key: NOTE.to_owned(),
-                value: text.to_owned(),
-            }],
-        )
+        Ok(())
     }
 
     /// Datasets that a run read; the same one again changes nothing.

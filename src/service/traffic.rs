@@ -154,6 +154,27 @@ impl Traffic {
         }
     }
 
+    /// Takes in what was answered before everything that it has itself.
+    pub fn precede(&mut self, earlier: Self) {
+        for span in std::mem::replace(&mut self.seconds, earlier.seconds) {
+            match self.seconds.back_mut() {
+                Some(last) if last.at == span.at => {
+                    last.requests += span.requests;
+                    last.failed += span.failed;
+                    last.latencies.merge(&span.latencies);
+                }
+                _ => self.seconds.push_back(span),
+            }
+        }
+        let newest = self.seconds.back().map_or(0, |span| span.at);
+        self.seconds.retain(|span| span.at > newest - KEPT_SECONDS);
+        let mut predictions = earlier.predictions;
+        predictions.extend(self.predictions.drain(..));
+        let over = predictions.len().saturating_sub(KEPT_PREDICTIONS);
+        predictions.drain(..over);
+        self.predictions = predictions;
+    }
+
     /// Predictions since an instant, at most the newest `limit`.
     pub fn predictions_since(&self, since: Timestamp, limit: usize) -> Vec<f64> {
         self.predictions
@@ -217,6 +238,25 @@ mod tests {
             assert!((found / truth - 1.0).abs() < 0.045, "{q}: {found}");
         }
         assert_eq!(Latencies::default().quantile(0.5), None);
+    }
+
+    #[test]
+    fn what_was_answered_earlier_comes_before() {
+        let (mut earlier, mut traffic) = (Traffic::default(), Traffic::default());
+        earlier.count(Timestamp(1_000), 1.0, false);
+        earlier.count(Timestamp(2_000), 1.0, false);
+        earlier.predicted(Timestamp(2_000), &[0.1]);
+        traffic.count(Timestamp(2_500), 1.0, true);
+        traffic.count(Timestamp(3_000), 1.0, false);
+        traffic.predicted(Timestamp(2_500), &[0.2]);
+        traffic.precede(earlier);
+        let counts: Vec<_> = traffic
+            .spans(1, 1, 3)
+            .iter()
+            .map(|span| (span.requests, span.failed))
+            .collect();
+        assert_eq!(counts, [(1, 0), (2, 1), (1, 0)]);
+        assert_eq!(traffic.predictions, [(2_000, 0.1), (2_500, 0.2)]);
     }
 
     #[test]

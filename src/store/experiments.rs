@@ -69,7 +69,7 @@ pub fn insert(
     let id = match id {
         Some(id) => id,
         None => transaction
-            .prepare_cached("select coalesce(max(id), 0) + 1 from experiments")?
+            .prepare_cached("select max(coalesce(max(id), 0), coalesce((select last from greatest_numbers where kind = 'experiment'), 0)) + 1 from experiments")?
             .query_row([], |row| row.get(0))?,
     };
     let location = location.map_or_else(|| format!("mlflow-artifacts:/{id}"), str::to_owned);

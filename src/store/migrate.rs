@@ -4,10 +4,12 @@ use crate::domain::{Error, Result};
 use rusqlite::Connection;
 
 /// Every released step, in order. `PRAGMA user_version` counts those that were applied.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_tracking.sql"),
     include_str!("migrations/0002_platform.sql"),
     include_str!("migrations/0003_logged_models.sql"),
+    include_str!("migrations/0004_purge.sql"),
+    include_str!("migrations/0006_access.sql"),
 ];
 
 /// Brings the database up to date, each step in a transaction of its own.

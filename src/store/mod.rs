@@ -6,6 +6,7 @@
 //! change in a savepoint of its own, and committed (synchronised to disk) once: many small writers
 //! share the price of one `fsync`, and a change that fails takes nothing else with it.
 
+pub mod acting;
 pub mod artifacts;
 pub mod audit;
 pub mod catalog;
@@ -23,11 +24,14 @@ pub mod model_versions;
 pub mod notices;
 pub mod online;
 pub mod pipelines;
+pub mod purge;
 pub mod registered_models;
 pub mod registry;
 pub mod runs;
 pub mod search;
 pub mod table;
+pub mod tokens;
+pub mod transfer;
 
 use crate::domain::{Error, ErrorKind, Result};
 use rusqlite::{OpenFlags, TransactionBehavior};
@@ -140,6 +144,7 @@ impl Store {
             return Err(Error::internal("a change tried to start another one"));
         }
         let (answer, answered) = channel();
+        let change = acting_change(change);
         let change: Change = Box::new(move |transaction| {
             let outcome = match transaction {
                 Some(transaction) => catch_unwind(AssertUnwindSafe(|| change(transaction)))
@@ -204,6 +209,14 @@ impl Drop for Store {
             let _ = writer.join();
         }
     }
+}
+
+/// The change in the name of who asks for it: it runs on the writer's thread.
+fn acting_change<T>(
+    change: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+) -> impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static {
+    let actor = acting::current();
+    move |transaction| acting::on_behalf(actor, || change(transaction))
 }
 
 fn writable(path: &Path) -> Result<Connection> {

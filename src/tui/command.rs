@@ -11,6 +11,7 @@ pub fn shell(command: &Command) -> Option<String> {
             version,
             force,
             reason,
+            ..
         } => {
             let mut line = format!(
                 "trainyard models promote {} {}",
@@ -22,7 +23,7 @@ pub fn shell(command: &Command) -> Option<String> {
             }
             line
         }
-        Command::Rollback { model, to } => match to {
+        Command::Rollback { model, to, .. } => match to {
             Some(version) => format!(
                 "trainyard models rollback {} --to {}",
                 quoted(model.as_str()),

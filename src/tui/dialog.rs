@@ -8,7 +8,7 @@ use super::layout;
 use super::panes::{Answer, PaneId};
 use super::text;
 use super::theme::Theme;
-use crate::api::protocol::{Command, Overview};
+use crate::api::protocol::{Command, Overview, SeenChampion};
 use crate::domain::Timestamp;
 use crate::domain::registry::{PromotionPage, PromotionSide};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -273,10 +273,15 @@ impl Open {
                 None => Outcome::Answered(tag, Answer::Yes),
             },
             Dialog::Promotion { page, back } => {
+                // what this dialog shows: another one may have moved it meanwhile
+                let seen = Some(SeenChampion {
+                    champion: page.now.as_ref().map(|now| now.version),
+                });
                 let command = if *back {
                     Command::Rollback {
                         model: page.model.clone(),
                         to: Some(page.then.version),
+                        seen,
                     }
                 } else {
                     Command::Promote {
@@ -284,6 +289,7 @@ impl Open {
                         version: page.then.version,
                         force: self.held(),
                         reason: self.second.text.trim().to_owned(),
+                        seen,
                     }
                 };
                 Outcome::Do(vec![Effect::Send {

@@ -11,7 +11,7 @@ use super::layout::Shell;
 use super::message::{Link, Message};
 use super::palette::{self, Palette};
 use super::panes::{Input, PaneId, Pointer, Target};
-use crate::api::protocol::{Command, Failure, Reply, Snapshot, Topic, Update};
+use crate::api::protocol::{Command, Failure, Reply, SeenChampion, Snapshot, Topic, Update};
 use crate::domain::registry::MoveKind;
 use crate::domain::{Event, Timestamp};
 use crossterm::event::{
@@ -598,6 +598,7 @@ fn on_reply(
                     let undo = Command::Rollback {
                         model: moved.model.clone(),
                         to: Some(from),
+                        seen: Some(SeenChampion { champion: moved.to }),
                     };
                     offer_undo(app, &say, undo);
                 }

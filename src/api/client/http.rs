@@ -1,7 +1,8 @@
 //! HTTP/1.1 as this program speaks it: one request after the other over a socket or TCP, answers with a length, in
-//! chunks, or up to the end. No TLS, no redirects, no compression.
+//! chunks, or up to the end; with TLS where the address says so. No redirects, no compression.
 
 use super::Address;
+use super::tls::{self, Tls};
 use crate::domain::{Error, Result};
 use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
@@ -59,8 +60,11 @@ impl Http {
         body: &[u8],
     ) -> Result<Answer> {
         let connection = match self.connection.take() {
-            Some(connection) if !connection.is_stale() => connection,
-            _ => Connection::open(&self.address)?,
+            Some(mut connection) => match connection.is_stale() {
+                false => connection,
+                true => Connection::open(&self.address)?,
+            },
+            None => Connection::open(&self.address)?,
         };
         connection.patience(self.patience)?;
         let (status, mut content) = connection.ask(method, path, headers, body)?;
@@ -73,6 +77,9 @@ impl Http {
 
 /// An error while waiting for the daemon, in words.
 pub(super) fn unanswered(error: io::Error) -> Error {
+    if let Some(error) = tls::said(&error) {
+        return error;
+    }
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
             Error::unavailable("the daemon does not answer").because(error)
@@ -84,16 +91,16 @@ pub(super) fn unanswered(error: io::Error) -> Error {
 enum Socket {
     Unix(UnixStream),
     Tcp(TcpStream),
+    Tls(Box<Tls>),
 }
 
-impl Socket {
-    fn try_clone(&self) -> io::Result<Self> {
-        Ok(match self {
-            Self::Unix(stream) => Self::Unix(stream.try_clone()?),
-            Self::Tcp(stream) => Self::Tcp(stream.try_clone()?),
-        })
-    }
+/// What ends a connection from another thread.
+enum Handle {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+}
 
+impl Handle {
     fn shutdown(&self) -> io::Result<()> {
         match self {
             Self::Unix(stream) => stream.shutdown(Shutdown::Both),
@@ -102,11 +109,22 @@ impl Socket {
     }
 }
 
+impl Socket {
+    fn handle(&self) -> io::Result<Handle> {
+        Ok(match self {
+            Self::Unix(stream) => Handle::Unix(stream.try_clone()?),
+            Self::Tcp(stream) => Handle::Tcp(stream.try_clone()?),
+            Self::Tls(stream) => Handle::Tcp(stream.sock.try_clone()?),
+        })
+    }
+}
+
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Unix(stream) => stream.read(buffer),
             Self::Tcp(stream) => stream.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
         }
     }
 }
@@ -116,11 +134,15 @@ impl Write for Socket {
         match self {
             Self::Unix(stream) => stream.write(buffer),
             Self::Tcp(stream) => stream.write(buffer),
+            Self::Tls(stream) => stream.write(buffer),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        match self {
+            Self::Tls(stream) => stream.flush(),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -152,28 +174,20 @@ impl Connection {
                 )
             }
             Address::Url(url, token) => {
-                let rest = url.strip_prefix("http://").ok_or_else(|| {
-                    Error::invalid(format!(
-                        "`{url}` is no address of a daemon: `http://host:port` is expected (TLS: put an ssh tunnel before it)"
-                    ))
-                })?;
-                let (host, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-                let with_port = if host.rsplit_once(':').is_some_and(|(_, port)| {
-                    !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
-                }) {
-                    host.to_owned()
-                } else {
-                    format!("{host}:80")
-                };
-                let prefix = match prefix.trim_end_matches('/') {
-                    "" => String::new(),
-                    prefix => format!("/{prefix}"),
-                };
+                let place = Place::of(url, "http://", 80)?;
+                let stream = tcp(&place.address)?;
+                (Socket::Tcp(stream), place.host, token.clone(), place.prefix)
+            }
+            Address::Secure(secure) => {
+                let place = Place::of(&secure.url, "https://", 443)?;
+                let stream = tcp(&place.address)?;
+                stream.set_read_timeout(Some(CONNECT))?;
+                stream.set_write_timeout(Some(CONNECT))?;
                 (
-                    Socket::Tcp(tcp(&with_port)?),
-                    host.to_owned(),
-                    token.clone(),
-                    prefix,
+                    Socket::Tls(Box::new(secure.shake(stream, &place.address)?)),
+                    place.host,
+                    secure.token.clone(),
+                    place.prefix,
                 )
             }
         };
@@ -192,25 +206,26 @@ impl Connection {
         match self.socket.get_ref() {
             Socket::Unix(stream) => stream.set_read_timeout(Some(patience))?,
             Socket::Tcp(stream) => stream.set_read_timeout(Some(patience))?,
+            Socket::Tls(stream) => stream.sock.set_read_timeout(Some(patience))?,
         }
         Ok(())
     }
 
     /// Whether the other side has closed it (or said something nobody asked for).
-    fn is_stale(&self) -> bool {
+    fn is_stale(&mut self) -> bool {
         let probe = |outcome: io::Result<usize>| !matches!(outcome, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
         let mut byte = [0];
-        match self.socket.get_ref() {
+        match self.socket.get_mut() {
             Socket::Unix(stream) => {
                 // A socket has no peek: one byte read that should not be there makes it useless anyway.
-                let mut reader = stream;
-                let stale = stream.set_nonblocking(true).is_err() || probe(reader.read(&mut byte));
+                let stale = stream.set_nonblocking(true).is_err() || probe(stream.read(&mut byte));
                 stale || stream.set_nonblocking(false).is_err()
             }
             Socket::Tcp(stream) => {
                 let stale = stream.set_nonblocking(true).is_err() || probe(stream.peek(&mut byte));
                 stale || stream.set_nonblocking(false).is_err()
             }
+            Socket::Tls(stream) => tls::is_stale(stream),
         }
     }
 
@@ -240,6 +255,7 @@ impl Connection {
         self.socket
             .get_mut()
             .write_all(&bytes)
+            .and_then(|()| self.socket.get_mut().flush())
             .map_err(unanswered)?;
         loop {
             let head = self.head()?;
@@ -305,6 +321,42 @@ impl Connection {
     }
 }
 
+/// What an URL says.
+struct Place {
+    /// Host and port to connect to.
+    address: String,
+    /// Host as it stands in the URL.
+    host: String,
+    /// Path before every path: of a proxy.
+    prefix: String,
+}
+
+impl Place {
+    fn of(url: &str, scheme: &str, port: u16) -> Result<Self> {
+        let rest = url.strip_prefix(scheme).filter(|rest| !rest.is_empty());
+        let rest = rest.ok_or_else(|| {
+            Error::invalid(format!(
+                "`{url}` is no address of a daemon: `https://host:port` or `http://host:port` is expected"
+            ))
+        })?;
+        let (host, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| {
+            !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        Ok(Self {
+            address: match has_port {
+                true => host.to_owned(),
+                false => format!("{host}:{port}"),
+            },
+            host: host.to_owned(),
+            prefix: match prefix.trim_end_matches('/') {
+                "" => String::new(),
+                prefix => format!("/{prefix}"),
+            },
+        })
+    }
+}
+
 struct Head {
     status: u16,
     rest: Rest,
@@ -356,7 +408,7 @@ pub(super) struct Body {
 impl Body {
     /// Ends it from another thread.
     pub(super) fn closer(&self) -> Result<Box<dyn FnOnce() + Send>> {
-        let socket = self.connection.socket.get_ref().try_clone()?;
+        let socket = self.connection.socket.get_ref().handle()?;
         Ok(Box::new(move || {
             // A connection that is gone already needs no end.
             let _ = socket.shutdown();

@@ -13,8 +13,16 @@ const START: Duration = Duration::from_secs(5);
 /// Time between two looks.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// What makes the C library's allocator give memory back: two arenas for all threads, and pages of their own for
+/// whatever is larger than 128 KiB. Without it a daemon keeps over 100 MiB from the busiest moment of its life.
+const FRUGAL: [(&str, &str); 3] = [
+    ("MALLOC_ARENA_MAX", "2"),
+    ("MALLOC_MMAP_THRESHOLD_", "131072"),
+    ("MALLOC_TRIM_THRESHOLD_", "131072"),
+];
+
 /// Takes the start lock, and starts the daemon unless one answers by then.
-pub(super) fn start(client: &Client, workspace: &Workspace, listen: Option<&str>) -> Result<()> {
+pub(super) fn start(client: &Client, workspace: &Workspace, options: &[&str]) -> Result<()> {
     workspace.create()?;
     let lock = File::options()
         .create(true)
@@ -37,13 +45,12 @@ pub(super) fn start(client: &Client, workspace: &Workspace, listen: Option<&str>
     command
         .args(["up", "--foreground", "--workspace"])
         .arg(workspace.root())
+        .envs(FRUGAL)
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output)
         .current_dir(workspace.root());
-    if let Some(listen) = listen {
-        command.args(["--listen", listen]);
-    }
+    command.args(options);
     let mut child = command
         .spawn()
         .map_err(|error| Error::unavailable("the daemon cannot be started").because(error))?;

@@ -2,9 +2,12 @@
 
 use super::{Context, blocking, json, refused};
 use crate::api::protocol::{Command, Reply};
+use crate::domain::access::Actor;
 use crate::domain::trigger::Cause;
 use crate::domain::{Error, Result};
+use crate::service::access::NewToken;
 use crate::service::commands::CommandRequest;
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -19,6 +22,7 @@ const NOBODY: &str = "api";
 
 pub(super) async fn answer(
     State(context): State<Arc<Context>>,
+    actor: Option<Extension<Arc<Actor>>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
@@ -35,14 +39,42 @@ pub(super) async fn answer(
         Ok(command) => command,
         Err(error) => return refused(&Error::invalid(format!("not a command: {error}"))),
     };
-    let user = headers
-        .get("x-trainyard-user")
-        .map(|user| String::from_utf8_lossy(user.as_bytes()).into_owned())
-        .filter(|user| !user.is_empty())
-        .unwrap_or_else(|| NOBODY.to_owned());
+    let Some(Extension(actor)) = actor else {
+        return refused(&Error::denied(
+            "nobody is known to ask: this door lets nobody in",
+        ));
+    };
+    let may = match &actor.scope {
+        None => actor.may(command.role(), "this command"),
+        Some(_) => Err(Error::denied(
+            "a run's token logs its run by the MLflow API: use a token of your own for commands",
+        )),
+    };
+    if let Err(error) = may {
+        return refused(&error);
+    }
+    let user = match actor.name.as_str() {
+        "" => NOBODY.to_owned(),
+        name => name.to_owned(),
+    };
     match blocking(move || execute(&context, command, &user)).await {
         Ok(reply) => json(StatusCode::OK, &reply),
         Err(error) => refused(&error),
+    }
+}
+
+/// Where a job on this machine finds the server: an address of all interfaces is reached by the loopback one. Callers
+/// from the machine itself may do without TLS.
+fn nearby(http: &str) -> String {
+    match http.parse::<std::net::SocketAddr>() {
+        Ok(mut address) if address.ip().is_unspecified() => {
+            address.set_ip(match address {
+                std::net::SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+                std::net::SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+            });
+            address.to_string()
+        }
+        _ => http.to_owned(),
     }
 }
 
@@ -54,14 +86,21 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
             version,
             force,
             reason,
-        } => Reply::Moved(
-            services
-                .registry
-                .promote(&model, version, by, force, &reason)?,
-        ),
-        Command::Rollback { model, to } => {
-            Reply::Moved(services.registry.rollback(&model, to, by)?)
-        }
+            seen,
+        } => Reply::Moved(services.registry.promote_as_seen(
+            &model,
+            version,
+            by,
+            force,
+            &reason,
+            seen.map(|seen| seen.champion),
+        )?),
+        Command::Rollback { model, to, seen } => Reply::Moved(services.registry.rollback_as_seen(
+            &model,
+            to,
+            by,
+            seen.map(|seen| seen.champion),
+        )?),
         Command::PreviewPromotion { model, version } => Reply::Page(Box::new(
             services
                 .registry
@@ -171,7 +210,7 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
                 command,
                 directory,
                 environment,
-                tracking_uri: format!("http://{}", context.http),
+                tracking_uri: format!("http://{}", nearby(&context.http)),
             },
             by,
         )?]),
@@ -199,14 +238,46 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
             services.retry_job(job, by)?;
             Reply::Done
         }
-        Command::Note { run, text } => {
-            services.tracking.note(&run, &text)?;
+        Command::Note { run, text, seen } => {
+            services
+                .tracking
+                .note_as_seen(&run, &text, seen.as_deref())?;
             Reply::Done
         }
         Command::Archive { run, restore } => {
             services.tracking.archive(&run, restore)?;
             Reply::Done
         }
+        Command::PurgeRuns {
+            runs,
+            with_versions,
+        } => Reply::Purged {
+            runs: services.tracking.purge_runs(&runs, with_versions, by)?,
+            experiments: 0,
+        },
+        Command::Experiments => Reply::Experiments(services.tracking.experiments()?),
+        Command::ArchiveExperiment {
+            experiment,
+            restore,
+        } => {
+            services.tracking.archive_experiment(&experiment, restore)?;
+            Reply::Done
+        }
+        Command::PurgeExperiment {
+            experiment,
+            with_versions,
+        } => Reply::Purged {
+            runs: services
+                .tracking
+                .purge_experiment(&experiment, with_versions, by)?,
+            experiments: 1,
+        },
+        Command::PurgeDeleted { before } => {
+            let (runs, experiments) = services.tracking.purge_deleted(before, by)?;
+            Reply::Purged { runs, experiments }
+        }
+        Command::Import { parts } => Reply::Taken(services.tracking.take(parts, by)?),
+        Command::Tallies { runs } => Reply::Tallies(services.tracking.tallies(&runs)?),
         Command::MetricHistory { run, key } => {
             Reply::Points(services.tracking.history(&run, &key)?)
         }
@@ -220,6 +291,32 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
         )?)),
         Command::ExplainRows { model, rows } => {
             Reply::Explanations(services.explain_rows(&model, &rows)?)
+        }
+        Command::CreateToken {
+            name,
+            role,
+            kind,
+            lasts,
+        } => {
+            let new = NewToken {
+                name,
+                role,
+                kind,
+                lasts,
+            };
+            let (token, secret) = services.access.create(new, by)?;
+            Reply::Secret {
+                token: Box::new(token),
+                secret,
+            }
+        }
+        Command::Tokens => Reply::Tokens(services.access.list()),
+        Command::RevokeToken { token } => {
+            services.access.revoke(&token, by)?;
+            Reply::Done
+        }
+        Command::Audit { object, limit } => {
+            Reply::Audit(services.access.audit(object.as_deref(), limit)?)
         }
         Command::Reload => {
             context.pipelines.reload()?;

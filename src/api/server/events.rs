@@ -4,7 +4,9 @@
 use super::topics::{period, snapshot, touches};
 use super::{Context, blocking, failure, refused};
 use crate::api::protocol::{PROTOCOL, Topic, Update};
+use crate::domain::access::Actor;
 use crate::domain::{Error, Event};
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
 use axum::http::header;
@@ -39,8 +41,14 @@ pub(super) struct Asked {
 
 pub(super) async fn answer(
     State(context): State<Arc<Context>>,
+    actor: Option<Extension<Arc<Actor>>>,
     Query(asked): Query<Asked>,
 ) -> Response {
+    let Some(Extension(actor)) = actor else {
+        return refused(&Error::denied(
+            "nobody is known to ask: this door lets nobody in",
+        ));
+    };
     let topics: Vec<Topic> = match serde_json::from_str(asked.topics.as_deref().unwrap_or("[]")) {
         Ok(topics) => topics,
         Err(error) => {
@@ -58,6 +66,7 @@ pub(super) async fn answer(
     let (sender, receiver) = mpsc::channel(16);
     let follower = Follower {
         context,
+        actor,
         sender,
         topics: topics.into_iter().map(Followed::new).collect(),
         events: Vec::new(),
@@ -112,6 +121,8 @@ impl Followed {
 
 struct Follower {
     context: Arc<Context>,
+    /// Who looks: the stream ends when this one may no longer.
+    actor: Arc<Actor>,
     sender: mpsc::Sender<Result<Bytes, Infallible>>,
     topics: Vec<Followed>,
     /// Events to be sent, each once.
@@ -128,6 +139,8 @@ impl Follower {
     async fn follow(&mut self, once: bool) -> Result<(), Ended> {
         let mut bus = self.context.services.core.bus.subscribe();
         let mut stop = self.context.stop.subscribe();
+        let access = &self.context.services.access;
+        let mut changes = access.changes();
         self.send(&Update::Hello {
             protocol: PROTOCOL,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -166,7 +179,12 @@ impl Follower {
                 },
                 () = tokio::time::sleep_until(due) => {}
                 _ = stop.changed() => return Ok(()),
+                // a token was made or taken back: the next turn looks whether it was this one
+                _ = changes.changed() => {}
                 () = self.sender.closed() => return Ok(()),
+            }
+            if !self.context.services.access.is_still_in(&self.actor) {
+                return Ok(());
             }
             let now = Instant::now();
             if self.events_due().is_some_and(|due| due <= now) {

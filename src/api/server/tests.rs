@@ -76,7 +76,10 @@ fn house() -> House {
         let _inside = edge.enter();
         tokio::net::UnixListener::bind(workspace.socket()).unwrap()
     };
-    let app = router(Arc::new(context));
+    let app =
+        crate::http::access::protect(router(Arc::new(context)), &services).layer(axum::Extension(
+            axum::extract::ConnectInfo(crate::http::access::Peer::Socket(None)),
+        ));
     edge.spawn(async move { axum::serve(listener, app).await });
     House {
         client: Client {
@@ -204,6 +207,7 @@ fn commands_answer_or_fail_with_their_kind() {
     let note = Command::Note {
         run: spec.run.clone(),
         text: "why".to_owned(),
+        seen: Some(String::new()),
     };
     assert_eq!(house.client.command(&note).unwrap(), Reply::Done);
     let train = Command::Train {

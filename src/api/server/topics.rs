@@ -75,6 +75,7 @@ fn overview(context: &Context) -> Result<Overview> {
     );
     Ok(Overview {
         workspace: config.name.clone().unwrap_or(folder),
+        fingerprint: context.fingerprint.clone(),
         path: workspace.root().display().to_string(),
         host: sysinfo::System::host_name().unwrap_or_default(),
         http: context.http.clone(),

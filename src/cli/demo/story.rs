@@ -75,12 +75,14 @@ pub(super) fn live_through(workspace: &Workspace, client: &Client, output: &Outp
             version,
             force: true,
             reason: "newer data must be better".to_owned(),
+            seen: None,
         };
         client.command(&forced)?;
         replay.some(10, 40)?;
         client.command(&Command::Rollback {
             model: ModelName::from(PIPELINE),
             to: None,
+            seen: None,
         })?;
     }
     story.say("The whole year so far teaches a challenger, October judges.");

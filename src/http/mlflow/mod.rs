@@ -1,5 +1,6 @@
 //! MLflow REST: one file per group of endpoints. Each handler decodes, calls one method of `tracking`, encodes.
 
+mod artifact_names;
 mod artifacts;
 pub mod dto;
 mod experiments;

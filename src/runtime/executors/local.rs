@@ -75,6 +75,10 @@ impl Executor for Local {
             .arg(folder.path())
             .env(FOLDER_VARIABLE, folder.path())
             .env(LOCKED_VARIABLE, "1")
+            // a daemon's allocator is set to give memory back, which a worker has no time for
+            .env_remove("MALLOC_ARENA_MAX")
+            .env_remove("MALLOC_MMAP_THRESHOLD_")
+            .env_remove("MALLOC_TRIM_THRESHOLD_")
             .current_dir(folder.path())
             .stdin(Stdio::from(lock))
             .stdout(Stdio::from(output(&folder.stdout())?))

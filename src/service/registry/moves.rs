@@ -8,6 +8,7 @@ use crate::domain::{Error, Event, ModelName, Result, Version};
 use crate::service::{Services, promotion};
 use crate::store::audit::{self, AuditLine};
 use crate::store::registry::{self as rows, NewMove};
+use crate::store::{Transaction, acting};
 
 impl Registry {
     /// Moves `champion` to `version` when the gate's record allows it, or with `force` and a reason. One transaction with its audit row.
@@ -18,6 +19,19 @@ impl Registry {
         by: &str,
         force: bool,
         reason: &str,
+    ) -> Result<AliasMove> {
+        self.promote_as_seen(model, version, by, force, reason, None)
+    }
+
+    /// The same, refused when the champion is not the one that the asker has `seen` (some of none: there was none).
+    pub fn promote_as_seen(
+        &self,
+        model: &ModelName,
+        version: Version,
+        by: &str,
+        force: bool,
+        reason: &str,
+        seen: Option<Option<Version>>,
     ) -> Result<AliasMove> {
         let target = self.version(model, version)?;
         let passed = match &target.gate {
@@ -49,19 +63,22 @@ impl Registry {
                 "promoting {version} of `{model}` against the gate needs a reason"
             )));
         }
-        self.move_alias(NewMove {
-            model: model.clone(),
-            alias: CHAMPION.into(),
-            to: Some(version),
-            kind: if passed {
-                MoveKind::Promoted
-            } else {
-                MoveKind::Forced
+        self.move_alias(
+            NewMove {
+                model: model.clone(),
+                alias: CHAMPION.into(),
+                to: Some(version),
+                kind: if passed {
+                    MoveKind::Promoted
+                } else {
+                    MoveKind::Forced
+                },
+                at: self.core.now(),
+                by: by.to_owned(),
+                reason: reason.trim().to_owned(),
             },
-            at: self.core.now(),
-            by: by.to_owned(),
-            reason: reason.trim().to_owned(),
-        })
+            seen,
+        )
     }
 
     /// Where a roll-back goes: to `to`, or to where the last move of `champion` came from.
@@ -99,16 +116,30 @@ impl Registry {
 
     /// Moves `champion` back: to `to`, or to where the last move came from.
     pub fn rollback(&self, model: &ModelName, to: Option<Version>, by: &str) -> Result<AliasMove> {
+        self.rollback_as_seen(model, to, by, None)
+    }
+
+    /// The same, refused when the champion is not the one that the asker has `seen` (some of none: there was none).
+    pub fn rollback_as_seen(
+        &self,
+        model: &ModelName,
+        to: Option<Version>,
+        by: &str,
+        seen: Option<Option<Version>>,
+    ) -> Result<AliasMove> {
         let version = self.rollback_target(model, to)?;
-        self.move_alias(NewMove {
-            model: model.clone(),
-            alias: CHAMPION.into(),
-            to: Some(version),
-            kind: MoveKind::RolledBack,
-            at: self.core.now(),
-            by: by.to_owned(),
-            reason: String::new(),
-        })
+        self.move_alias(
+            NewMove {
+                model: model.clone(),
+                alias: CHAMPION.into(),
+                to: Some(version),
+                kind: MoveKind::RolledBack,
+                at: self.core.now(),
+                by: by.to_owned(),
+                reason: String::new(),
+            },
+            seen,
+        )
     }
 
     /// Sets or removes any other alias.
@@ -132,21 +163,36 @@ impl Registry {
                 }
             }
         }
-        self.move_alias(NewMove {
-            model: model.clone(),
-            alias: alias.to_owned(),
-            to: version,
-            kind: MoveKind::Set,
-            at: self.core.now(),
-            by: by.to_owned(),
-            reason: String::new(),
-        })
+        self.move_alias(
+            NewMove {
+                model: model.clone(),
+                alias: alias.to_owned(),
+                to: version,
+                kind: MoveKind::Set,
+                at: self.core.now(),
+                by: by.to_owned(),
+                reason: String::new(),
+            },
+            None,
+        )
     }
 
-    /// Alias, history line and audit row in one transaction; the events after it.
-    pub(super) fn move_alias(&self, new: NewMove) -> Result<AliasMove> {
+    /// Alias, history line and audit row in one transaction; the events after it. Refused when the alias is not where the
+    /// asker has `seen` it.
+    pub(super) fn move_alias(
+        &self,
+        new: NewMove,
+        seen: Option<Option<Version>>,
+    ) -> Result<AliasMove> {
+        let new = NewMove {
+            by: acting::by(&new.by),
+            ..new
+        };
         let moved = self.core.store.write(move |transaction| {
             let now = rows::alias(transaction, &new.model, &new.alias)?;
+            if let Some(seen) = seen.filter(|seen| *seen != now) {
+                return Err(moved_meanwhile(transaction, &new, seen, now)?);
+            }
             if now == new.to {
                 return Err(Error::conflict(match now {
                     Some(version) => {
@@ -177,7 +223,13 @@ impl Registry {
                 object: object(&moved.model),
                 detail: move_text(&moved),
             };
-            audit::add(transaction, &line)?;
+            let number = |version: Option<Version>| version.map(|version| version.to_string());
+            audit::change(
+                transaction,
+                &line,
+                number(moved.from).as_deref(),
+                number(moved.to).as_deref(),
+            )?;
             Ok(moved)
         })?;
         self.core.bus.emit(Event::AliasMoved {
@@ -256,4 +308,28 @@ pub fn move_text(moved: &AliasMove) -> String {
             None => format!("{} removed from {}", moved.alias, number(moved.from)),
         },
     }
+}
+
+/// Why a move is refused: somebody else moved the alias since the asker looked.
+fn moved_meanwhile(
+    transaction: &Transaction<'_>,
+    new: &NewMove,
+    seen: Option<Version>,
+    now: Option<Version>,
+) -> Result<Error> {
+    let number = |version: Option<Version>| {
+        version.map_or_else(|| "no version".into(), |one| one.to_string())
+    };
+    let last = rows::moves(transaction, &new.model, Some(&new.alias), 1)?;
+    let who = last
+        .first()
+        .map(|moved| format!(", moved by {} at {}", moved.by, moved.at))
+        .unwrap_or_default();
+    Ok(Error::conflict(format!(
+        "`{}` of `{}` names {} now{who}, you saw {}: look at it again",
+        new.alias,
+        new.model,
+        number(now),
+        number(seen)
+    )))
 }

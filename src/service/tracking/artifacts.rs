@@ -1,33 +1,41 @@
-//! Artifacts of runs, and the proxied artifact space of MLflow clients. Paths follow the one rule of `store::artifacts`.
+//! Artifacts of runs, and the proxied artifact space of MLflow clients. Every path is an [`ArtifactPath`].
 
 use super::Tracking;
 use crate::domain::experiment::Lifecycle;
-use crate::domain::{Error, Event, Result, RunId};
+use crate::domain::{ArtifactPath, Error, Event, Result, RunId};
+pub use crate::store::artifacts::Partial;
 use crate::store::artifacts::{self, Entry};
 use crate::store::runs;
-use std::io::Read;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// URIs with this scheme lie in the workspace.
 const SCHEME: &str = "mlflow-artifacts:";
 
+/// The path behind an artifact URI of this workspace: `mlflow-artifacts:/1/ab/artifacts`, also with a host between.
+///
+/// # Errors
+/// The URI has another scheme, or names no folder below the root.
+pub fn path_of(uri: &str) -> Result<ArtifactPath> {
+    let path = uri.strip_prefix(SCHEME).ok_or_else(|| {
+        Error::invalid(format!(
+            "`{uri}` does not lie in this workspace: artifacts there are not kept by trainyard"
+        ))
+    })?;
+    let path = match path.strip_prefix("//") {
+        Some(rest) => rest.split_once('/').map_or("", |(_, path)| path),
+        None => path.strip_prefix('/').unwrap_or(path),
+    };
+    ArtifactPath::parse(path.strip_suffix('/').unwrap_or(path))
+}
+
 impl Tracking {
-    /// The folder behind an artifact URI: `mlflow-artifacts:/1/ab/artifacts`, also with a host between.
+    /// The folder on disk behind an artifact URI of this workspace.
     pub fn artifact_folder(&self, uri: &str) -> Result<PathBuf> {
-        let elsewhere = || {
-            Error::invalid(format!(
-                "`{uri}` does not lie in this workspace: artifacts there are not kept by trainyard"
-            ))
-        };
-        let path = uri.strip_prefix(SCHEME).ok_or_else(elsewhere)?;
-        let path = match path.strip_prefix("//") {
-            Some(rest) => rest.split_once('/').map_or("", |(_, path)| path),
-            None => path.strip_prefix('/').unwrap_or(path),
-        };
-        artifacts::locate(&self.core.workspace.artifacts(), path)
+        self.core.artifacts.locate(&path_of(uri)?)
     }
 
-    fn run_folder(&self, run: &RunId, change: bool) -> Result<PathBuf> {
+    fn run_folder(&self, run: &RunId, change: bool) -> Result<ArtifactPath> {
         let header = self
             .core
             .store
@@ -35,13 +43,17 @@ impl Tracking {
         if change && header.lifecycle == Lifecycle::Deleted {
             return Err(super::deleted(run));
         }
-        self.artifact_folder(&header.artifact_uri)
+        path_of(&header.artifact_uri)
     }
 
     /// Puts a copy of `file` (or every file of a folder) among the run's artifacts at `path` (`model`, `report.html`).
     pub fn log_artifact(&self, run: &RunId, path: &str, file: &Path) -> Result<()> {
-        let folder = self.run_folder(run, true)?;
-        artifacts::copy(&folder, &artifacts::normalize(path)?, file)
+        let target = self
+            .run_folder(run, true)?
+            .join(&ArtifactPath::parse(path)?)?;
+        self.core
+            .artifacts
+            .copy(&target, file)
             .map_err(|error| error.context(format!("artifact `{path}` of run `{run}`")))?;
         self.core.bus.emit(Event::RunChanged { run: run.clone() });
         Ok(())
@@ -49,48 +61,84 @@ impl Tracking {
 
     /// Where the run's artifact `path` lies on disk.
     pub fn artifact_path(&self, run: &RunId, path: &str) -> Result<PathBuf> {
-        artifacts::locate(&self.run_folder(run, false)?, path)
+        let path = ArtifactPath::parse(path)?;
+        self.core
+            .artifacts
+            .locate(&self.run_folder(run, false)?.join(&path)?)
     }
 
     /// One level of a run's artifacts, paths relative to their root.
     pub fn artifacts(&self, run: &RunId, path: &str) -> Result<Vec<Entry>> {
-        artifacts::list(&self.run_folder(run, false)?, path)
+        self.artifacts_below(&self.run_folder(run, false)?, path)
     }
 
-    /// Writes a file of the proxied space (`<experiment>/<run>/artifacts/…`), whole or not at all.
-    pub fn put_artifact(&self, path: &str, content: &mut dyn Read) -> Result<u64> {
-        artifacts::write_from(&self.core.workspace.artifacts(), path, content)
-    }
-
-    /// Where a file of the proxied space lies; there is one.
-    pub fn get_artifact(&self, path: &str) -> Result<PathBuf> {
-        let file = artifacts::locate(&self.core.workspace.artifacts(), path)?;
-        if !file.is_file() {
-            return Err(Error::not_found(format!("no artifact `{path}`")));
-        }
-        Ok(file)
-    }
-
-    /// One level of the proxied space: paths relative to `path`.
-    pub fn list_artifacts(&self, path: &str) -> Result<Vec<Entry>> {
-        let prefix = artifacts::normalize(path)?;
-        let mut entries = artifacts::list(&self.core.workspace.artifacts(), &prefix)?;
+    /// One level of what lies below `root` (a run's or a logged model's folder), paths relative to that root.
+    pub fn artifacts_below(&self, root: &ArtifactPath, path: &str) -> Result<Vec<Entry>> {
+        let Some(inner) = ArtifactPath::folder(path)? else {
+            return self.core.artifacts.list(Some(root));
+        };
+        let mut entries = self.core.artifacts.list(Some(&root.join(&inner)?))?;
         for entry in &mut entries {
-            if let Some(name) = entry.path.rsplit('/').next() {
-                entry.path = name.to_owned();
-            }
+            entry.path = format!("{inner}/{}", entry.path);
         }
         Ok(entries)
     }
 
-    /// Removes a file or folder of the proxied space, at least two levels deep (below an experiment).
-    pub fn delete_artifact(&self, path: &str) -> Result<()> {
-        let path = artifacts::normalize(path)?;
-        if !path.contains('/') {
+    /// Begins a file of the proxied space (`<experiment>/<run>/artifacts/…`): it is there, whole, once it is finished.
+    pub fn begin_artifact(&self, path: &ArtifactPath) -> Result<Partial> {
+        if path.parts().nth(1).is_none() {
             return Err(Error::invalid(format!(
-                "`{path}` is a whole experiment's folder: name something inside it"
+                "invalid artifact path `{path}`: a file lies in the folder of an experiment"
             )));
         }
-        artifacts::remove(&self.core.workspace.artifacts(), &path)
+        self.core.artifacts.begin(path)
+    }
+
+    /// The first of `paths` at which a file of the proxied space lies, opened, with its size.
+    pub fn open_artifact(&self, paths: &[ArtifactPath]) -> Result<(File, u64)> {
+        let mut refused = None;
+        for path in paths {
+            match self.core.artifacts.open(path) {
+                Ok(found) => return Ok(found),
+                Err(error) => {
+                    refused.get_or_insert(error);
+                }
+            }
+        }
+        Err(refused.unwrap_or_else(|| Error::invalid("an artifact needs a name")))
+    }
+
+    /// One level of the proxied space: paths relative to `path`.
+    pub fn list_artifacts(&self, path: &str) -> Result<Vec<Entry>> {
+        self.core
+            .artifacts
+            .list(ArtifactPath::folder(path)?.as_ref())
+    }
+
+    /// Removes a file or folder of the proxied space, at least two levels deep (below an experiment).
+    pub fn delete_artifact(&self, paths: &[ArtifactPath]) -> Result<()> {
+        let mut refused = None;
+        for path in paths {
+            if path.parts().nth(1).is_none() {
+                return Err(Error::invalid(format!(
+                    "`{path}` is a whole experiment's folder: name something inside it"
+                )));
+            }
+            match self.core.artifacts.remove(path) {
+                Ok(()) => return Ok(()),
+                Err(error) => {
+                    refused.get_or_insert(error);
+                }
+            }
+        }
+        Err(refused.unwrap_or_else(|| Error::invalid("an artifact needs a name")))
+    }
+
+    /// Every file below an artifact URI of this workspace, with its size, sorted; none when it lies elsewhere.
+    pub fn artifact_tree(&self, uri: &str) -> Result<Vec<(String, u64)>> {
+        match self.artifact_folder(uri) {
+            Ok(folder) => artifacts::tree(&folder, usize::MAX),
+            Err(_) => Ok(Vec::new()),
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::domain::logged_model::{LoggedModel, LoggedModelStatus, ModelMetric};
 use crate::domain::metric::Metric;
 use crate::domain::run::Pair;
 use crate::domain::{Error, ExperimentId, LoggedModelId, Result, RunId};
-use crate::store::artifacts::{self, Entry};
+use crate::store::artifacts::Entry;
 use crate::store::logged_models::{self as rows, ModelOrder, ModelScope};
 use crate::store::search::{self, Dialect, Kind, Subject};
 use crate::store::{Transaction, experiments, runs};
@@ -318,7 +318,7 @@ impl Tracking {
     /// One level of a model's files, paths relative to their root.
     pub fn logged_model_files(&self, id: &LoggedModelId, path: &str) -> Result<Vec<Entry>> {
         let model = self.logged_model(id, false)?;
-        artifacts::list(&self.artifact_folder(&model.artifact_uri)?, path)
+        self.artifacts_below(&super::artifacts::path_of(&model.artifact_uri)?, path)
     }
 
     /// Models by MLflow's search grammar; not the deleted.

@@ -1,11 +1,9 @@
 //! The chart part of the runs pane: which metric, over which axis, how smooth, how close, and the cursor in it.
 
-use crate::chart::{
-    Axis, Chart, ChartSpec, Curve, Curves, Kind, Point, Scale, Scatter, ScatterPoint,
-};
+use super::Runs;
+use crate::chart::{Axis, Chart, ChartSpec, Curve, Curves, Kind, Point, Scale};
 use crate::domain::RunId;
 use crate::domain::metric::Series;
-use crate::domain::run::RunTable;
 use crate::tui::keymap::Action;
 use crate::tui::text;
 use serde_json::{Value, json};
@@ -267,49 +265,66 @@ impl View {
     }
 }
 
-/// The numeric parameter that the rows differ in, against the primary metric: one point a run.
-pub fn scatter(table: &RunTable, shown: &[Shown]) -> Option<ChartSpec> {
-    let metric = table
-        .primary_metric
-        .as_ref()
-        .or_else(|| table.metric_keys.first())?;
-    let value = |text: &String| text.parse::<f64>().ok().filter(|value| value.is_finite());
-    let param = table.param_keys.iter().find(|key| {
-        let mut values: Vec<f64> = table
-            .rows
-            .iter()
-            .filter_map(|row| row.params.get(*key).and_then(value))
-            .collect();
-        values.sort_by(f64::total_cmp);
-        values.dedup();
-        values.len() > 1
-    })?;
-    let champion = table.champion.iter().map(|(row, ..)| row);
-    let points: Vec<ScatterPoint> = table
-        .rows
-        .iter()
-        .chain(champion)
-        .filter_map(|row| {
-            let mark = shown.iter().find(|mark| mark.run == row.id);
-            Some(ScatterPoint {
-                x: row.params.get(param).and_then(value)?,
-                y: row.metrics.get(metric)?.0,
-                label: mark.map_or_else(String::new, |mark| mark.tag.clone()),
-                colour: mark.map(|mark| mark.colour),
-                reference: mark.is_some_and(|mark| mark.champion),
+impl Runs {
+    /// Metrics that have curves, as far as is known.
+    pub(super) fn keys(&self) -> Vec<String> {
+        match self
+            .detail
+            .as_ref()
+            .filter(|detail| !detail.curves.is_empty())
+        {
+            Some(detail) => detail.curves.clone(),
+            None => self
+                .table
+                .as_ref()
+                .map(|table| table.metric_keys.clone())
+                .unwrap_or_default(),
+        }
+    }
+
+    /// The metric of the chart.
+    pub(super) fn metric(&self) -> Option<String> {
+        let keys = self.keys();
+        let asked = self
+            .view
+            .metric
+            .as_deref()
+            .filter(|asked| keys.iter().any(|key| key == asked));
+        asked
+            .or_else(|| {
+                self.primary()
+                    .filter(|key| keys.iter().any(|known| known == key))
             })
-        })
-        .collect();
-    let count = points.len();
-    Some(ChartSpec::new(
-        format!(
-            "{param} × {metric}, {}",
-            text::counted(count as u64, "run", "runs")
-        ),
-        Chart::Scatter(Scatter {
-            points,
-            x: Axis::named(param.clone()),
-            y: Axis::named(metric.clone()),
-        }),
-    ))
+            .map(str::to_owned)
+            .or_else(|| keys.first().cloned())
+    }
+
+    /// Metrics that are drawn now: one, or three in the grid.
+    pub(super) fn charted(&self) -> Vec<String> {
+        let keys = self.keys();
+        let Some(first) = self.metric() else {
+            return Vec::new();
+        };
+        let grid = if self.wide && !self.zoomed { 3 } else { 1 };
+        let place = keys.iter().position(|key| *key == first).unwrap_or(0);
+        (0..keys.len().min(grid))
+            .map(|step| keys[(place + step) % keys.len()].clone())
+            .collect()
+    }
+
+    /// The x values of the selected curve, or of the first.
+    pub(super) fn places(&self) -> Vec<f64> {
+        let Some(key) = self.metric() else {
+            return Vec::new();
+        };
+        let curves = self.view.curves(&key, &self.series, &self.shown());
+        let curve = curves
+            .curves
+            .iter()
+            .find(|curve| curve.selected)
+            .or_else(|| curves.curves.first());
+        curve
+            .map(|curve| curve.points.iter().map(|point| point.x).collect())
+            .unwrap_or_default()
+    }
 }

@@ -1,0 +1,207 @@
+//! What is done with a run: promote, register, cancel, archive, note; and the answers to the questions asked before.
+
+use super::Runs;
+use super::columns::Column;
+use crate::api::protocol::Command;
+use crate::domain::ModelName;
+use crate::tui::dialog::Dialog;
+use crate::tui::effect::{Effect, Then};
+use crate::tui::panes::{Answer, Context, PaneId, Target};
+
+impl Runs {
+    pub(super) fn promote(&self) -> Vec<Effect> {
+        let Some(row) = self.current() else {
+            return Vec::new();
+        };
+        if self.is_champion(&row.id) {
+            return vec![Effect::say(format!("{} is the champion already", row.name))];
+        }
+        let send = |command, then| vec![Effect::Send { command, then }];
+        match &row.version {
+            Some((model, version)) => send(
+                Command::PreviewPromotion {
+                    model: model.clone(),
+                    version: *version,
+                },
+                Then::Page { back: false },
+            ),
+            // registering is harmless: nothing serves it before the page is confirmed
+            None => send(
+                Command::Register {
+                    run: row.id.clone(),
+                    model: None,
+                },
+                Then::Promote,
+            ),
+        }
+    }
+
+    pub(super) fn register(&self) -> Vec<Effect> {
+        let Some(row) = self.current() else {
+            return Vec::new();
+        };
+        if let Some((model, version)) = &row.version {
+            return vec![Effect::Go(
+                PaneId::Registry,
+                Target::Version(model.clone(), *version),
+            )];
+        }
+        let champion = self
+            .table
+            .as_ref()
+            .and_then(|table| table.champion.as_ref());
+        vec![Effect::Dialog(Dialog::Prompt {
+            tag: "register",
+            title: format!("Register {}", row.name),
+            lines: vec!["Under which name? Empty: its pipeline's.".to_owned()],
+            text: champion.map_or_else(String::new, |(_, model, _)| model.0.clone()),
+        })]
+    }
+
+    pub(super) fn train(&self, context: &Context) -> Vec<Effect> {
+        let pipelines = context
+            .overview
+            .map(|overview| overview.pipelines.clone())
+            .unwrap_or_default();
+        if pipelines.is_empty() {
+            return vec![Effect::warn(
+                "trainyard.toml has no [pipeline.NAME] to train",
+            )];
+        }
+        vec![Effect::Dialog(Dialog::Choice {
+            tag: "train",
+            title: "Train which pipeline?".to_owned(),
+            items: pipelines
+                .into_iter()
+                .map(|name| {
+                    let command = format!("trainyard train {name}");
+                    (name, command)
+                })
+                .collect(),
+            cursor: 0,
+        })]
+    }
+
+    pub(super) fn cancel(&self) -> Vec<Effect> {
+        let Some(row) = self.current() else {
+            return Vec::new();
+        };
+        if !row.status.is_ended()
+            && let Some(job) = row.job
+        {
+            return vec![Effect::Dialog(Dialog::Confirm {
+                tag: "cancel",
+                title: format!("Cancel {}?", row.name),
+                lines: vec![
+                    format!("Job {job} is told to stop, then killed after a grace."),
+                    "What it logged stays; t in Jobs runs it again.".to_owned(),
+                ],
+                verb: "Cancel job".to_owned(),
+                command: Some(Box::new(Command::CancelJob { job })),
+                then: Then::Say(format!("job {job} is told to stop")),
+            })];
+        }
+        let command = |restore| Command::Archive {
+            run: row.id.clone(),
+            restore,
+        };
+        vec![Effect::Dialog(Dialog::Confirm {
+            tag: "archive",
+            title: format!("Archive {}?", row.name),
+            lines: vec!["It leaves the table; its data stay. u restores it for 30 s.".to_owned()],
+            verb: "Archive".to_owned(),
+            command: Some(Box::new(command(false))),
+            then: Then::Undo {
+                say: format!("archived {}", row.name),
+                undo: Box::new(command(true)),
+            },
+        })]
+    }
+
+    pub(super) fn note(&self) -> Vec<Effect> {
+        let Some(row) = self.current() else {
+            return Vec::new();
+        };
+        let text = self
+            .detail
+            .as_ref()
+            .filter(|detail| detail.run.id == row.id)
+            .and_then(|detail| detail.run.tag("mlflow.note.content"))
+            .unwrap_or_default();
+        vec![Effect::Dialog(Dialog::Prompt {
+            tag: "note",
+            title: format!("Note on {}", row.name),
+            lines: Vec::new(),
+            text: text.to_owned(),
+        })]
+    }
+
+    pub(super) fn answer(&mut self, tag: &str, answer: &Answer, context: &Context) -> Vec<Effect> {
+        let run = self.current().map(|row| row.id.clone());
+        match (tag, answer) {
+            ("columns", Answer::Columns(items)) => {
+                let chosen = items
+                    .iter()
+                    .filter(|(_, shown)| *shown)
+                    .filter_map(|(id, _)| Column::of(id))
+                    .collect();
+                self.chosen = Some(chosen);
+            }
+            ("seventh", Answer::Item(place)) => {
+                if let (Some(mark), Some(old)) = (self.seventh.take(), self.marks.get_mut(*place)) {
+                    *old = mark;
+                }
+            }
+            ("copy", Answer::Item(place)) => {
+                return self
+                    .copies(context)
+                    .into_iter()
+                    .nth(*place)
+                    .map(|(what, text)| Effect::Copy { what, text })
+                    .into_iter()
+                    .collect();
+            }
+            ("train", Answer::Item(place)) => {
+                let pipeline = context
+                    .overview
+                    .and_then(|overview| overview.pipelines.get(*place));
+                if let Some(pipeline) = pipeline {
+                    return vec![Effect::Send {
+                        command: Command::Train {
+                            pipeline: pipeline.clone(),
+                            set: Vec::new(),
+                            promote: false,
+                        },
+                        then: Then::Say(format!("training {pipeline}: 6 shows the job")),
+                    }];
+                }
+            }
+            ("note", Answer::Text(text)) => {
+                if let Some(run) = run {
+                    return vec![Effect::Send {
+                        command: Command::Note {
+                            run,
+                            text: text.trim().to_owned(),
+                            seen: None,
+                        },
+                        then: Then::Say("note kept".to_owned()),
+                    }];
+                }
+            }
+            ("register", Answer::Text(name)) => {
+                if let Some(run) = run {
+                    let name = name.trim();
+                    return vec![Effect::Send {
+                        command: Command::Register {
+                            run,
+                            model: (!name.is_empty()).then(|| ModelName::from(name)),
+                        },
+                        then: Then::Registered,
+                    }];
+                }
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+}

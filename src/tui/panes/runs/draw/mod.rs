@@ -1,0 +1,103 @@
+//! Draws the runs pane: the status line, and each of its parts in its place. Changes nothing.
+
+mod charts;
+mod detail;
+mod differences;
+mod strip;
+mod table;
+
+use super::places::places;
+use super::{LETTERS, PARTS, Runs};
+use crate::tui::frame;
+use crate::tui::keymap::Action;
+use crate::tui::panes::{Context, ways_to_begin};
+use crate::tui::text;
+use ratatui::buffer::Buffer;
+pub use table::hit;
+
+/// The status line.
+pub fn status(pane: &Runs, context: &Context) -> Vec<String> {
+    let mut parts = Vec::new();
+    let Some(table) = &pane.table else {
+        return vec!["runs are on their way".to_owned()];
+    };
+    if let Some(refused) = &pane.refused {
+        parts.push(format!("▲ {refused}"));
+    }
+    if let Some((_, model, _)) = &table.champion {
+        parts.push(model.to_string());
+    } else if let [(_, name)] = table.experiments.as_slice() {
+        parts.push(name.clone());
+    }
+    parts.push(if pane.filter.is_empty() {
+        text::counted(table.total, "run", "runs")
+    } else {
+        format!(
+            "{} of {} runs",
+            text::count(table.total),
+            text::count(table.unfiltered)
+        )
+    });
+    if let Some(since) = context.lost {
+        parts.push(format!("as of {} ago", text::age(context.now.since(since))));
+    }
+    if pane.fresh > 0 {
+        parts.push(format!("{} new, Home", pane.fresh));
+    }
+    let filter = context.keymap.label(Action::Filter);
+    parts.push(if pane.filter.is_empty() {
+        format!("no filter ({filter})")
+    } else {
+        format!("filter {}", pane.filter)
+    });
+    parts.push(match pane.order() {
+        Some((column, down)) => {
+            format!("sort {} {}", column.name(), if down { "↓" } else { "↑" })
+        }
+        None => "newest first".to_owned(),
+    });
+    if let Some((_, _, version)) = &table.champion {
+        parts.push(format!("against champion {version}"));
+    }
+    if !pane.marks.is_empty() {
+        let names: Vec<String> = pane
+            .marks
+            .iter()
+            .zip(LETTERS)
+            .map(|((_, name), letter)| format!("{letter} {name}"))
+            .collect();
+        parts.push(format!("{} marked: {}", names.len(), names.join("  ")));
+    }
+    parts
+}
+
+/// Draws the pane.
+pub fn render(pane: &Runs, buffer: &mut Buffer, context: &Context) {
+    let places = places(pane, context.area);
+    let empty = pane
+        .table
+        .as_ref()
+        .is_some_and(|table| table.unfiltered == 0);
+    if empty {
+        let inside = frame::part(buffer, context.area, "Runs", true, context.theme);
+        ways_to_begin(inside, buffer, context);
+        return;
+    }
+    table::runs(pane, places.table, buffer, context);
+    charts::curves(pane, places.chart, buffer, context);
+    charts::grid(pane, &places, buffer, context);
+    differences::differences(pane, &places, buffer, context);
+    detail::detail(pane, &places, buffer, context);
+    differences::why(pane, places.why, buffer, context);
+    strip::strip(pane, &places.strip, buffer, context);
+    charts::readout(pane, &places, buffer, context);
+}
+
+/// A part's title when it stands alone: its place among the parts.
+fn parts_title(pane: &Runs, name: &str) -> String {
+    let place = PARTS
+        .iter()
+        .position(|part| *part == pane.part)
+        .unwrap_or(0);
+    format!("{name} ─ part {} of {} (Tab)", place + 1, PARTS.len())
+}

@@ -25,7 +25,7 @@ pub struct Config {
     pub listen: Option<String>,
     /// `server.hosts`: names by which clients call this server, beside its address and `localhost`.
     pub hosts: Vec<String>,
-    /// `server.tls`: certificate and key; none: a self-signed one where TLS is needed.
+    /// `server.tls`; none: plain on a loopback address, the workspace's own certificate elsewhere.
     pub tls: Option<TlsConfig>,
     /// `server.behind_proxy`: a proxy in front does TLS; every caller needs a token.
     pub behind_proxy: bool,
@@ -55,13 +55,18 @@ pub struct Config {
     pub mouse: bool,
 }
 
-/// `server.tls = { cert = "…", key = "…" }`: PEM files, relative to the workspace.
+/// `server.tls`: which certificate HTTP shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsConfig {
-    /// The certificate, and those that lead to its authority.
-    pub cert: String,
-    /// Its private key.
-    pub key: String,
+pub enum TlsConfig {
+    /// `true`: the workspace's own, made once and self-signed.
+    Own,
+    /// `{ cert = "…", key = "…" }`: PEM files, relative to the workspace.
+    Files {
+        /// The certificate, and those that lead to its authority.
+        cert: String,
+        /// Its private key.
+        key: String,
+    },
 }
 
 /// A dataset: files, or SQL over other datasets.

@@ -28,7 +28,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
@@ -41,6 +41,10 @@ const LISTEN: &str = "127.0.0.1:5000";
 const LOGS: usize = 14;
 /// How long requests in flight may take once the daemon is to end.
 const DRAIN: Duration = Duration::from_secs(2);
+/// How long a new daemon waits for one that is about to end.
+const ENDING: Duration = Duration::from_secs(4);
+/// Time between two looks at it.
+const PAUSE: Duration = Duration::from_millis(5);
 /// Threads that wait for the store or for a model at once.
 const BLOCKING: usize = 32;
 
@@ -109,6 +113,11 @@ pub fn run(
     let tcp = bind_tcp(chosen.as_deref())?;
     let address = tcp.local_addr()?;
     let http = address.to_string();
+    // what other machines may call this one
+    let called = match is_near {
+        true => Vec::new(),
+        false => certificate::names(address.ip()),
+    };
     let certificate = match (&tls, is_near || behind_proxy) {
         (None, true) => None,
         (files, _) => Some(certificate::load(
@@ -146,7 +155,7 @@ pub fn run(
     let app = routes(
         &services,
         &runtime,
-        (&http, fingerprint.clone()),
+        (&http, fingerprint.clone(), called),
         started,
         stop.clone(),
     );
@@ -195,7 +204,7 @@ pub fn run(
 fn routes(
     services: &Arc<Services>,
     runtime: &Arc<Runtime>,
-    (http, fingerprint): (&str, Option<String>),
+    (http, fingerprint, called): (&str, Option<String>, Vec<String>),
     started: Timestamp,
     stop: watch::Sender<bool>,
 ) -> Router {
@@ -211,10 +220,9 @@ fn routes(
     let router = Router::new()
         .merge(server::router(Arc::new(context)))
         .merge(crate::http::router(services));
-    guard::guarded(
-        protect(router, services),
-        Guard::new(http, &services.core.config().hosts),
-    )
+    let mut names = services.core.config().hosts.clone();
+    names.extend(called);
+    guard::guarded(protect(router, services), Guard::new(http, &names))
 }
 
 /// Whether an address is of the loopback kind: only this machine reaches it. A name counts as what it stands for.
@@ -310,7 +318,19 @@ fn lock(workspace: &Workspace) -> Result<File> {
         .mode(0o600)
         .open(&path)
         .map_err(|error| Error::from(error).context(format!("opening `{}`", path.display())))?;
-    match file.try_lock() {
+    let until = Instant::now() + ENDING;
+    let locked = loop {
+        match file.try_lock() {
+            // no file says where it answers: it begins or ends, and an end is worth waiting for
+            Err(TryLockError::WouldBlock)
+                if !workspace.daemon_file().exists() && Instant::now() < until =>
+            {
+                std::thread::sleep(PAUSE);
+            }
+            outcome => break outcome,
+        }
+    };
+    match locked {
         Ok(()) => {
             file.set_len(0)?;
             Ok(file)
@@ -427,11 +447,25 @@ mod tests {
         workspace.create().unwrap();
         let mut held = lock(&workspace).unwrap();
         write!(held, "4711").unwrap();
+        std::fs::write(workspace.daemon_file(), "{}").unwrap();
         let error = lock(&workspace).unwrap_err();
         assert_eq!(error.kind, Kind::Conflict);
         assert!(error.message.contains("pid 4711"), "{}", error.message);
         drop(held);
         lock(&workspace).unwrap();
+    }
+
+    #[test]
+    fn a_daemon_that_is_about_to_end_is_waited_for() {
+        let root = tempfile::tempdir().unwrap();
+        let workspace = Workspace::at(root.path()).unwrap();
+        workspace.create().unwrap();
+        let ending = lock(&workspace).unwrap();
+        std::thread::scope(|scope| {
+            let next = scope.spawn(|| lock(&workspace).map(|_| ()));
+            scope.spawn(|| drop(ending));
+            next.join().unwrap().unwrap();
+        });
     }
 
     #[test]

@@ -37,6 +37,7 @@
 //! | [`service`] | tracking, registry, catalog, datasets, monitoring, serving, jobs: every rule |
 //! | [`worker`] [`jobs`] [`job_folder`] | one job in its folder · the folder itself, shared with the runtime |
 //! | [`runtime`] [`http`] [`api`] [`daemon`] | scheduler, pipelines, triggers · MLflow and inference · events and commands · wiring |
+//! | [`transfer`] | import and export: MLflow's folders, databases and servers, through the daemon's API |
 //! | [`tui`] | the dashboard |
 
 pub mod api;
@@ -55,6 +56,7 @@ pub mod report;
 pub mod runtime;
 pub mod service;
 pub mod store;
+pub mod transfer;
 pub mod tui;
 pub mod worker;
 pub mod workspace;

@@ -22,10 +22,15 @@ const ARROWS: &[(&str, &[&str])] = &[
             "ml",
             "report",
             "service",
+            "transfer",
             "tui",
             "worker",
             "workspace",
         ],
+    ),
+    (
+        "transfer",
+        &["api::client", "api::protocol", "domain", "store::mlflow_db"],
     ),
     ("tui", &["api::protocol", "api::client", "chart", "domain"]),
     (

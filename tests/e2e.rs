@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "e2e/access.rs"]
+mod access;
 #[path = "e2e/command.rs"]
 mod command;
 #[path = "e2e/daemon.rs"]
@@ -16,9 +18,13 @@ mod house;
 mod kill;
 #[path = "e2e/refusal.rs"]
 mod refusal;
+#[path = "e2e/storm.rs"]
+mod storm;
 #[path = "e2e/swap.rs"]
 mod swap;
 #[path = "e2e/terminal.rs"]
 mod terminal;
+#[path = "e2e/triggers.rs"]
+mod triggers;
 #[path = "e2e/wire.rs"]
 mod wire;

@@ -6,6 +6,8 @@
 //! or, with the status of its kind, a [`Failure`].
 
 use crate::domain::access::{AuditEntry, Role, Token, TokenKind};
+use crate::domain::board::{GroupBy, RunGroups, Sweep};
+use crate::domain::alert::Alert;
 use crate::domain::dataset::DatasetRow;
 use crate::domain::deployment::{Deployment, Explanation, LivePage};
 use crate::domain::drift::{DriftDetail, DriftPage, DriftReport};
@@ -55,6 +57,20 @@ pub enum Topic {
     Compare {
         /// Which, at most six.
         runs: Vec<RunId>,
+    },
+    /// Groups of runs, and whose is best.
+    Groups {
+        /// Which runs; order and window do not count.
+        query: RunQuery,
+        /// What they are put together by.
+        by: GroupBy,
+    },
+    /// Parameters of the best runs against a metric.
+    Sweep {
+        /// Which runs; order and window do not count.
+        query: RunQuery,
+        /// The metric.
+        metric: String,
     },
     /// All registered models.
     Models,
@@ -186,6 +202,10 @@ pub enum Snapshot {
     Series(Vec<Series>),
     /// For [`Topic::Compare`].
     Compare(Comparison),
+    /// For [`Topic::Groups`].
+    Groups(RunGroups),
+    /// For [`Topic::Sweep`].
+    Sweep(Sweep),
     /// For [`Topic::Models`].
     Models(Vec<ModelRow>),
     /// For [`Topic::Model`].
@@ -572,6 +592,13 @@ pub enum Command {
         /// Lines at most.
         limit: u32,
     },
+    /// Alerts, newest first.
+    Alerts,
+    /// Somebody knows of an alert.
+    AcknowledgeAlert {
+        /// Which.
+        alert: i64,
+    },
     /// Read `trainyard.toml` again.
     Reload,
     /// Stop the daemon, jobs go on.
@@ -596,7 +623,11 @@ impl Command {
             | Self::PipelineRun { .. }
             | Self::Reports { .. }
             | Self::Job { .. }
+<<<<<<< HEAD
             | Self::JobOutput { .. }
+=======
+            | Self::Alerts
+>>>>>>> main
             | Self::Experiments
             | Self::Tallies { .. }
             | Self::MetricHistory { .. }
@@ -612,8 +643,12 @@ impl Command {
             | Self::CancelJob { .. }
             | Self::RetryJob { .. }
             | Self::Note { .. }
+<<<<<<< HEAD
             | Self::DescribeVersion { .. }
             | Self::TagVersion { .. }
+=======
+            | Self::AcknowledgeAlert { .. }
+>>>>>>> main
             | Self::ExplainRows { .. } => Role::Operator,
             Self::Train { promote: true, .. }
             | Self::Promote { .. }
@@ -665,8 +700,11 @@ pub enum Reply {
     PipelineRun(PipelineRunState),
     /// Why each row is answered as it is, in the rows' order.
     Explanations(Vec<Explanation>),
+<<<<<<< HEAD
     /// A part of a command's output.
     Output(Box<OutputPage>),
+=======
+>>>>>>> main
     /// A token was made: its secret, shown this once.
     Secret {
         /// The token.
@@ -678,6 +716,11 @@ pub enum Reply {
     Tokens(Vec<Token>),
     /// Lines of the audit, newest first.
     Audit(Vec<AuditEntry>),
+<<<<<<< HEAD
+=======
+    /// A part of a command's output.
+    Output(Box<OutputPage>),
+>>>>>>> main
     /// A job and its result.
     Job(Box<Job>, Option<Box<JobResult>>),
     /// A run.
@@ -703,6 +746,8 @@ pub enum Reply {
     Report(Box<DriftReport>),
     /// Drift reports.
     Reports(Vec<DriftReport>),
+    /// Alerts, newest first.
+    Alerts(Vec<Alert>),
     /// A profile.
     Profile(Box<Profile>),
     /// A deployment.

@@ -10,6 +10,7 @@ pub mod curves;
 pub mod frame;
 pub mod histogram;
 pub mod palette;
+pub mod parallel;
 pub mod pen;
 pub mod scatter;
 pub mod series;
@@ -19,6 +20,7 @@ pub use bars::{Bar, Bars};
 pub use curves::{Curve, Curves, Legend, Limit, Mark};
 pub use histogram::Histogram;
 pub use palette::{Ink, Palette};
+pub use parallel::{Dimension, Parallel, Strand};
 pub use pen::{Area, Drawn, Metrics, Pen};
 pub use scatter::{Scatter, ScatterPoint};
 pub use series::Point;
@@ -44,6 +46,8 @@ pub enum Chart {
     Histogram(Histogram),
     /// One point a run.
     Scatter(Scatter),
+    /// One line a run, through an axis for each parameter.
+    Parallel(Parallel),
     /// Horizontal bars with their labels.
     Bars(Bars),
 }
@@ -81,6 +85,7 @@ pub fn draw<B: DrawingBackend>(pen: &mut Pen<'_, B>, area: Area, chart: &Chart) 
         Chart::Curves(curves) => curves::draw(pen, area, curves),
         Chart::Histogram(histogram) => histogram::draw(pen, area, histogram),
         Chart::Scatter(scatter) => scatter::draw(pen, area, scatter),
+        Chart::Parallel(parallel) => parallel::draw(pen, area, parallel),
         Chart::Bars(bars) => bars::draw(pen, area, bars),
     }
 }

@@ -5,9 +5,12 @@ use super::output::{Output, age};
 use super::{Exit, Failure, Result};
 use crate::api::client::{Address, Client};
 use crate::api::protocol::{Command, Overview, Snapshot, Topic};
+use crate::domain::allocator::FRUGAL;
 use crate::domain::deployment::Deployment;
 use crate::domain::{Error, ErrorKind};
+use crate::workspace::Workspace;
 use clap::Args;
+use std::os::unix::process::CommandExt as _;
 
 /// Arguments of `up`.
 #[derive(Args, Debug)]
@@ -26,6 +29,7 @@ pub(crate) struct UpArgs {
 pub(crate) fn up(args: &UpArgs, connection: &Connection, output: &Output) -> Result<Exit> {
     let workspace = connection.configured()?;
     if args.foreground {
+        become_frugal();
         let mut config = crate::service::configuration::load(&workspace)?;
         config.behind_proxy |= args.behind_proxy;
         crate::daemon::run(workspace, config, args.listen.as_deref(), true)?;
@@ -59,21 +63,59 @@ pub(crate) fn up(args: &UpArgs, connection: &Connection, output: &Output) -> Res
     say(&client, &overview, output)
 }
 
+/// The allocator reads its settings before `main`: without them this process begins once more, with them. When that
+/// fails it goes on as it is, and takes more memory.
+fn become_frugal() {
+    let set = |(name, _): &(&str, &str)| std::env::var_os(name).is_some();
+    if FRUGAL.iter().any(set) {
+        return;
+    }
+    if let Ok(program) = std::env::current_exe() {
+        let _ = std::process::Command::new(program)
+            .args(std::env::args_os().skip(1))
+            .envs(FRUGAL)
+            .exec();
+    }
+}
+
 pub(crate) fn down(connection: &Connection, output: &Output) -> Result<Exit> {
     let client = connection.client(false)?;
     client.command(&Command::Shutdown)?;
-    // The answer comes before the end; the socket's silence is the end.
+    // The answer comes before the end: the socket falls silent first, the lock is free when the process is gone.
     for _ in 0..200 {
         if client.snapshots(&[Topic::Overview]).is_err() {
             break;
         }
         std::thread::sleep(std::time::Duration::from_millis(25));
     }
+    if !connection.remote() {
+        await_end(&connection.workspace()?)?;
+    }
     if output.json {
         output.document(&serde_json::json!({ "stopped": true }))?;
     }
     output.line("stopped; jobs that were running go on");
     Ok(Exit::Done)
+}
+
+/// Waits until the daemon has let go of its workspace.
+fn await_end(workspace: &Workspace) -> Result<()> {
+    let lock = std::fs::File::open(workspace.lock())?;
+    for _ in 0..1_000 {
+        match lock.try_lock_shared() {
+            Err(std::fs::TryLockError::WouldBlock) => {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            // whatever else is wrong with the lock: nobody holds it
+            Ok(()) | Err(std::fs::TryLockError::Error(_)) => return Ok(()),
+        }
+    }
+    Err(Error::unavailable(format!(
+        "the daemon of `{}` was asked to stop and has not ended after 10 seconds: its log in `{}` says what it does",
+        workspace.root().display(),
+        workspace.logs().display()
+    ))
+    .into())
 }
 
 pub(crate) fn status(connection: &Connection, output: &Output) -> Result<Exit> {

@@ -1,14 +1,17 @@
 //! The command line: one file per group of subcommands; parses, asks the daemon, prints, exit code.
 //! Holds no rule: what a subcommand does is a service method behind the API, or a pure function.
 
+mod alerts;
 mod connect;
 mod daemon;
 mod dashboard;
 mod data;
 mod demo;
 mod doctor;
+mod experiments;
 mod features;
 mod follow;
+mod import;
 mod init;
 mod interrupt;
 mod jobs;
@@ -132,6 +135,11 @@ enum Command {
     /// Tracked runs
     #[command(subcommand)]
     Runs(runs::RunsCommand),
+    /// What runs are filed under
+    #[command(subcommand)]
+    Experiments(experiments::ExperimentsCommand),
+    /// Take in an mlruns folder, an mlflow.db, a live MLflow server, or an export
+    Import(import::ImportArgs),
     /// Registered models
     #[command(subcommand)]
     Models(models::ModelsCommand),
@@ -143,6 +151,9 @@ enum Command {
     Tokens(tokens::TokensCommand),
     /// Who changed what, newest first
     Audit(tokens::AuditArgs),
+    /// What a person should look at
+    #[command(subcommand)]
+    Alerts(alerts::AlertsCommand),
     /// Background work
     #[command(subcommand)]
     Jobs(jobs::JobsCommand),
@@ -259,8 +270,11 @@ fn run(cli: Cli, output: &Output) -> Result<Exit> {
         Command::Predict(args) => predict::predict(&args, &connection, output),
         Command::Explain(args) => predict::explain(&args, &connection, output),
         Command::Runs(command) => runs::run(&command, &connection, output),
+        Command::Experiments(command) => experiments::run(&command, &connection, output),
+        Command::Import(args) => import::run(&args, &connection, output),
         Command::Models(command) => models::run(&command, &connection, output),
         Command::Monitor(command) => monitor::run(&command, &connection, output),
+        Command::Alerts(command) => alerts::run(&command, &connection, output),
         Command::Jobs(command) => jobs::run(&command, &connection, output),
         Command::Tokens(command) => tokens::run(&command, &connection, output),
         Command::Audit(args) => tokens::audit(&args, &connection, output),

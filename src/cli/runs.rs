@@ -3,7 +3,7 @@
 use super::connect::{Connection, unexpected};
 use super::output::{Output, age, number};
 use super::{Exit, Result};
-use crate::api::protocol::{Snapshot, Topic};
+use crate::api::protocol::{Command, Reply, Snapshot, Topic};
 use crate::domain::run::{RunDetail, RunQuery, RunRow, RunTable};
 use crate::domain::{Error, RunId};
 use clap::Subcommand;
@@ -37,6 +37,26 @@ pub(crate) enum RunsCommand {
         #[arg(required = true, num_args = 2..=6)]
         ids: Vec<String>,
     },
+    /// Delete runs; they can be restored
+    Delete {
+        /// Ids, beginnings of ids, or names
+        #[arg(required = true)]
+        ids: Vec<String>,
+        /// For good: rows and files
+        #[arg(long)]
+        forever: bool,
+        /// With --forever: also the model versions that stand on them
+        #[arg(long, requires = "forever")]
+        with_versions: bool,
+    },
+    /// Bring deleted runs back
+    Restore {
+        /// Their ids
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+    /// Write runs with history, parameters, tags and files to a folder that `import` takes in
+    Export(super::import::ExportArgs),
 }
 
 pub(crate) fn run(command: &RunsCommand, connection: &Connection, output: &Output) -> Result<Exit> {
@@ -88,6 +108,32 @@ pub(crate) fn run(command: &RunsCommand, connection: &Connection, output: &Outpu
                 _ => Err(unexpected()),
             }
         }
+        RunsCommand::Delete {
+            ids,
+            forever,
+            with_versions,
+        } => {
+            let runs = ids
+                .iter()
+                .map(|id| find(connection, id))
+                .collect::<Result<Vec<_>>>()?;
+            if *forever {
+                let command = Command::PurgeRuns {
+                    runs,
+                    with_versions: *with_versions,
+                };
+                return purged(&connection.command(&command)?, output);
+            }
+            archive(connection, runs, false, output)
+        }
+        RunsCommand::Restore { ids } => {
+            let runs = ids
+                .iter()
+                .map(|id| find(connection, id))
+                .collect::<Result<Vec<_>>>()?;
+            archive(connection, runs, true, output)
+        }
+        RunsCommand::Export(args) => super::import::export(args, connection, output),
         RunsCommand::Compare { ids } => {
             let runs = ids
                 .iter()
@@ -133,6 +179,47 @@ pub(crate) fn run(command: &RunsCommand, connection: &Connection, output: &Outpu
             Ok(Exit::Done)
         }
     }
+}
+
+/// Deletes or restores each run; says which.
+fn archive(
+    connection: &Connection,
+    runs: Vec<RunId>,
+    restore: bool,
+    output: &Output,
+) -> Result<Exit> {
+    let client = connection.client(true)?;
+    for run in &runs {
+        client.command(&Command::Archive {
+            run: run.clone(),
+            restore,
+        })?;
+        output.line(match restore {
+            true => format!("restored {run}"),
+            false => format!("deleted {run}; `trainyard runs restore {run}` brings it back"),
+        });
+    }
+    if output.json {
+        output.document(&serde_json::json!({ "runs": runs }))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// What was deleted for good.
+pub(crate) fn purged(reply: &Reply, output: &Output) -> Result<Exit> {
+    let Reply::Purged { runs, experiments } = reply else {
+        return Err(unexpected());
+    };
+    if output.json {
+        output.document(&serde_json::json!({ "runs": runs, "experiments": experiments }))?;
+    }
+    let runs = format!("{runs} run{}", if *runs == 1 { "" } else { "s" });
+    output.line(match experiments {
+        0 => format!("deleted for good: {runs}"),
+        1 => format!("deleted for good: {runs}, 1 experiment"),
+        many => format!("deleted for good: {runs}, {many} experiments"),
+    });
+    Ok(Exit::Done)
 }
 
 /// A page of the runs table.

@@ -64,19 +64,28 @@ fn inherit_times(config: &mut Config) {
     }
 }
 
-fn read_top(top: &Section<'_, '_>) -> Config {
-    let mut hosts = Vec::new();
-    let mut tls = None;
-    let (mut behind_proxy, mut open_loopback) = (false, false);
-    let listen = top.section("server").and_then(|server| {
-        tls = server.section("tls").map(|section| {
-            let files = TlsConfig {
+/// `tls = true`, or `tls = { cert = "…", key = "…" }`.
+fn read_tls(server: &Section<'_, '_>) -> Option<TlsConfig> {
+    match server.value("tls")?.as_bool() {
+        Some(true) => Some(TlsConfig::Own),
+        Some(false) => None,
+        None => server.section("tls").map(|section| {
+            let files = TlsConfig::Files {
                 cert: section.need_text("cert", "the path of a PEM file with the certificate"),
                 key: section.need_text("key", "the path of a PEM file with its private key"),
             };
             section.finish();
             files
-        });
+        }),
+    }
+}
+
+fn read_top(top: &Section<'_, '_>) -> Config {
+    let mut hosts = Vec::new();
+    let mut tls = None;
+    let (mut behind_proxy, mut open_loopback) = (false, false);
+    let listen = top.section("server").and_then(|server| {
+        tls = read_tls(&server);
         behind_proxy = server.flag("behind_proxy", false);
         open_loopback = server.flag("open_loopback", false);
         if behind_proxy && open_loopback {

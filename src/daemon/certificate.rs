@@ -45,11 +45,10 @@ pub fn load(
     now: Timestamp,
 ) -> Result<Certificate> {
     let (cert, key) = match files {
-        Some(files) => (
-            workspace.root().join(&files.cert),
-            workspace.root().join(&files.key),
-        ),
-        None => own(&workspace.state().join("tls"), names, now)?,
+        Some(TlsConfig::Files { cert, key }) => {
+            (workspace.root().join(cert), workspace.root().join(key))
+        }
+        Some(TlsConfig::Own) | None => own(&workspace.state().join("tls"), names, now)?,
     };
     let unread = |path: &Path| {
         let path = path.display().to_string();
@@ -364,7 +363,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let workspace = Workspace::at(folder.path()).unwrap();
         std::fs::write(folder.path().join("a.pem"), "nothing").unwrap();
-        let files = TlsConfig {
+        let files = TlsConfig::Files {
             cert: "a.pem".to_owned(),
             key: "b.pem".to_owned(),
         };

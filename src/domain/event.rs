@@ -54,6 +54,11 @@ pub enum Event {
         /// Which.
         job: JobId,
     },
+    /// A pipeline's run that had ended goes on.
+    PipelineReopened {
+        /// Which run.
+        run: i64,
+    },
     /// Lines were added to a job's output.
     JobLogged {
         /// Which.

@@ -52,7 +52,9 @@ pub struct Series {
 
 /// JSON has no NaN and no infinities: they travel as the strings MLflow uses.
 pub mod number {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+    use serde::de::{Error, Visitor};
+    use serde::{Deserializer, Serializer};
+    use std::fmt;
 
     /// Writes a finite number as a number, others as `"NaN"`, `"Infinity"`, `"-Infinity"`.
     pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
@@ -69,22 +71,40 @@ pub mod number {
 
     /// Reads what [`serialize`] writes, and numbers written as text.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Either {
-            Number(f64),
-            Text(String),
+        deserializer.deserialize_any(NumberVisitor)
+    }
+
+    /// Takes what comes without keeping a copy of it first.
+    struct NumberVisitor;
+
+    impl Visitor<'_> for NumberVisitor {
+        type Value = f64;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a number, or `NaN`, `Infinity`, `-Infinity`")
         }
-        match Either::deserialize(deserializer)? {
-            Either::Number(value) => Ok(value),
-            Either::Text(text) => match text.as_str() {
+
+        fn visit_f64<E: Error>(self, value: f64) -> Result<f64, E> {
+            Ok(value)
+        }
+
+        fn visit_i64<E: Error>(self, value: i64) -> Result<f64, E> {
+            Ok(value as f64)
+        }
+
+        fn visit_u64<E: Error>(self, value: u64) -> Result<f64, E> {
+            Ok(value as f64)
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<f64, E> {
+            match text {
                 "NaN" => Ok(f64::NAN),
                 "Infinity" => Ok(f64::INFINITY),
                 "-Infinity" => Ok(f64::NEG_INFINITY),
                 other => other
                     .parse()
-                    .map_err(|_| D::Error::custom(format!("`{other}` is not a number"))),
-            },
+                    .map_err(|_| E::custom(format!("`{other}` is not a number"))),
+            }
         }
     }
 }

@@ -3,6 +3,9 @@
 
 pub mod access;
 pub mod artifact_path;
+pub mod board;
+pub mod alert;
+pub mod allocator;
 pub mod clock;
 pub mod dataset;
 pub mod deployment;

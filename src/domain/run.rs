@@ -153,12 +153,22 @@ pub struct RunQuery {
     pub experiment: Option<ExperimentId>,
     /// MLflow's search grammar; words without an operator match names and users. Empty: all.
     pub filter: String,
-    /// `metrics.roc_auc DESC`, `attributes.start_time`, …; empty: newest first.
+    /// `metrics.roc_auc DESC`, `attributes.start_time`, …; `best`: by the metric that decides, the best first; empty:
+    /// newest first.
     pub order_by: String,
     /// Rows to leave out at the top.
     pub offset: u64,
     /// Rows at most.
     pub limit: u64,
+    /// The archived ones instead of those in use.
+    #[serde(default)]
+    pub archived: bool,
+    /// Only the children of this run (tag `mlflow.parentRunId`).
+    #[serde(default)]
+    pub parent: Option<RunId>,
+    /// Only runs that are no child of another one in the table.
+    #[serde(default)]
+    pub roots: bool,
 }
 
 /// A row of the runs table.
@@ -190,6 +200,18 @@ pub struct RunRow {
     pub metrics: BTreeMap<String, Number>,
     /// Parameters.
     pub params: BTreeMap<String, String>,
+    /// Tags, without those that MLflow and trainyard set themselves.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    /// The run it is a child of.
+    #[serde(default)]
+    pub parent: Option<RunId>,
+    /// How many runs are its children.
+    #[serde(default)]
+    pub children: u64,
+    /// Why its metrics are not comparable with the champion's; none: they are, as far as both say.
+    #[serde(default)]
+    pub unlike: Option<String>,
 }
 
 /// A page of the runs table, and what its header says.
@@ -217,6 +239,12 @@ pub struct RunTable {
     pub rows: Vec<RunRow>,
     /// Which of the matching rows is the first of `rows`.
     pub offset: u64,
+    /// Which run is best, and whether that is more than the folds' noise.
+    #[serde(default)]
+    pub sentence: String,
+    /// How many runs are archived.
+    #[serde(default)]
+    pub archived: u64,
 }
 
 /// Everything about one run that its detail part shows.
@@ -240,6 +268,12 @@ pub struct RunDetail {
     pub curves: Vec<String>,
     /// In words: how it stands against the champion.
     pub verdict: String,
+    /// The run it is a child of: id and name.
+    #[serde(default)]
+    pub parent: Option<(RunId, String)>,
+    /// How many runs are its children.
+    #[serde(default)]
+    pub children: u64,
 }
 
 /// One row of a comparison: a thing in which the runs may differ.

@@ -33,6 +33,8 @@ pub enum Part {
     Model {
         /// The model.
         model: RegisteredModel,
+        /// The greatest number that a version of it ever had; 0: that of the versions that come.
+        last: u32,
     },
     /// Keeps its number; its source is where its files lie here.
     Version {

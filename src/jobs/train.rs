@@ -530,7 +530,7 @@ mod tests {
         assert_eq!(names, ["x", "colour", "PREDICTION"]);
         let model = model_file::load(&root.path().join("model")).unwrap();
         assert_eq!(model.signature.inputs.len(), 2);
-        let kept = model_file::reference(&root.path().join("model")).unwrap();
+        let kept = model_file::reference(&root.path().join("model"), None).unwrap();
         assert_eq!(kept.rows(), 300);
 
         let said = points(root.path());

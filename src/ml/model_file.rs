@@ -118,24 +118,24 @@ pub fn load(directory: &Path) -> Result<Model> {
     })
 }
 
-/// The drift reference.
-pub fn reference(directory: &Path) -> Result<Frame> {
+/// The drift reference; `columns`: only these.
+pub fn reference(directory: &Path, columns: Option<&[&str]>) -> Result<Frame> {
     let path = directory.join("reference.parquet");
     if !path.is_file() {
         return Err(Error::new(format!("`{}` is not there", path.display())));
     }
-    Ok(crate::data::source::read(&[path], None)?)
+    let columns: Option<Vec<String>> =
+        columns.map(|columns| columns.iter().map(|&name| name.to_owned()).collect());
+    Ok(crate::data::source::read(&[path], columns.as_deref())?)
 }
 
-/// The input example: a few rows, for smoke tests.
-pub fn example(directory: &Path) -> Result<Frame> {
-    let model = load(directory)?;
+/// The input example of a model with this signature: a few rows, for smoke tests.
+pub fn example(directory: &Path, signature: &Signature) -> Result<Frame> {
     let path = directory.join("input_example.json");
     let bytes = std::fs::read(&path).map_err(|error| at(&path, "read", &error))?;
     let example: Example = serde_json::from_slice(&bytes)
         .map_err(|error| Error::new(format!("`{}` is damaged: {error}", path.display())))?;
-    let columns = model
-        .signature
+    let columns = signature
         .inputs
         .iter()
         .map(|input| {

@@ -17,7 +17,7 @@ use crate::service::{Pipelines, Services, configuration};
 use executors::Executor;
 use pipeline::PipelineRunner;
 use scheduler::Scheduler;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
@@ -27,6 +27,10 @@ use triggers::Triggers;
 
 /// Served rows are written this long after they were served, at the latest.
 const FLUSH: Duration = Duration::from_secs(2);
+/// Served rows that could not be written are tried again after this long.
+const AGAIN: Duration = Duration::from_secs(5);
+/// How often the log of served rows is tidied.
+const TIDY: Duration = Duration::from_secs(300);
 
 /// The threads of the daemon's background work, and the door through which requests reach them.
 pub struct Runtime {
@@ -34,6 +38,8 @@ pub struct Runtime {
     runner: Arc<PipelineRunner>,
     wakers: Wakers,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Dropped when the daemon ends: the tidying ends with it.
+    tidying: Mutex<Option<Sender<()>>>,
     /// When the configuration file that is in use was written, and what is wrong with a newer one.
     configuration: Mutex<Seen>,
 }
@@ -95,7 +101,9 @@ impl Runtime {
             Arc::clone(services),
             Arc::clone(services),
         );
+        let (tidying, tidied) = (channel(), Arc::clone(services));
         let threads = vec![
+            spawn("tidy", move || tidy(&tidied, &tidying.1))?,
             spawn("scheduler", move || scheduler.run(&scheduler_wake))?,
             spawn("pipelines", move || pipelines.run(&pipelines_wake))?,
             spawn("triggers", move || triggers.run(&triggers_wake))?,
@@ -111,6 +119,7 @@ impl Runtime {
             runner,
             wakers,
             threads: Mutex::new(threads),
+            tidying: Mutex::new(Some(tidying.0)),
             configuration: Mutex::new(Seen {
                 used,
                 checked: used,
@@ -128,6 +137,7 @@ impl Runtime {
         let _ = self.wakers.scheduler.send(scheduler::Wake::Stop);
         let _ = self.wakers.serving.send(Deployed::Stop);
         self.services.host.stop();
+        drop(locked(&self.tidying).take());
         let threads = std::mem::take(&mut *locked(&self.threads));
         for thread in threads {
             let name = thread.thread().name().unwrap_or_default().to_owned();
@@ -248,6 +258,9 @@ impl Wakers {
                 let _ = self.scheduler.send(scheduler::Wake::Changed);
                 let _ = self.pipelines.send(pipeline::Wake::Job(job));
             }
+            Event::PipelineReopened { .. } => {
+                let _ = self.pipelines.send(pipeline::Wake::Tables);
+            }
             Event::DriftReported { monitor } => {
                 let _ = self.triggers.send(triggers::Wake::Reported(monitor));
             }
@@ -264,15 +277,23 @@ impl Wakers {
 
 /// Brings deployments to what their aliases name, and writes what was served, until told to stop.
 fn serve(services: &Arc<Services>, wake: &Receiver<Deployed>) {
+    let mut unwritten = false;
     loop {
-        let mut seen: Vec<Deployed> = match wake.recv() {
+        let first = if unwritten {
+            // a full disk: what waits is tried again, whether or not more comes
+            match wake.recv_timeout(AGAIN) {
+                Err(RecvTimeoutError::Timeout) => Ok(Deployed::Served),
+                other => other,
+            }
+        } else {
+            wake.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        };
+        let mut seen: Vec<Deployed> = match first {
             Ok(first) => std::iter::once(first).chain(wake.try_iter()).collect(),
             Err(_) => return,
         };
-        if seen.contains(&Deployed::Reconcile)
-            && let Err(error) = services.serving.reconcile(services)
-        {
-            error!(%error, "deployments were not brought up to date");
+        if seen.contains(&Deployed::Reconcile) {
+            reconcile(services);
         }
         if seen.contains(&Deployed::Served) && !seen.contains(&Deployed::Stop) {
             // more will come: they are written together; what an alias does must not wait that long
@@ -282,11 +303,7 @@ fn serve(services: &Arc<Services>, wake: &Receiver<Deployed>) {
             {
                 match next {
                     Deployed::Served => {}
-                    Deployed::Reconcile => {
-                        if let Err(error) = services.serving.reconcile(services) {
-                            error!(%error, "deployments were not brought up to date");
-                        }
-                    }
+                    Deployed::Reconcile => reconcile(services),
                     Deployed::Stop => {
                         seen.push(Deployed::Stop);
                         break;
@@ -294,11 +311,49 @@ fn serve(services: &Arc<Services>, wake: &Receiver<Deployed>) {
                 }
             }
         }
-        if let Err(error) = services.serving.flush() {
-            warn!(%error, "served rows were not written");
+        match services.serving.flush() {
+            Ok(()) if unwritten => {
+                unwritten = false;
+                info!("served rows that waited are written");
+            }
+            Ok(()) => {}
+            // said once, not every time that it is tried again
+            Err(error) if !unwritten => {
+                unwritten = true;
+                warn!(%error, "served rows were not written, they wait");
+            }
+            Err(_) => {}
         }
         if seen.contains(&Deployed::Stop) {
             return;
+        }
+    }
+}
+
+fn reconcile(services: &Services) {
+    if let Err(error) = services.serving.reconcile(services) {
+        error!(%error, "deployments were not brought up to date");
+    }
+}
+
+/// Merges the small files of the log of served rows now and then, until the sender is gone.
+fn tidy(services: &Services, end: &Receiver<()>) {
+    let mut said = String::new();
+    while end.recv_timeout(TIDY) == Err(RecvTimeoutError::Timeout) {
+        match services.serving.merge_log() {
+            Ok(merged) if merged.into > 0 => info!(
+                files = merged.files,
+                into = merged.into,
+                "log of served rows merged"
+            ),
+            Ok(_) => {}
+            Err(error) => {
+                let error = error.to_string();
+                if error != said {
+                    warn!(error, "the log of served rows was not merged");
+                    said = error;
+                }
+            }
         }
     }
 }

@@ -15,10 +15,10 @@ use crate::domain::run::Pair;
 use crate::domain::trigger::{Cause, Gate, Verdict};
 use crate::domain::{Error, ErrorKind, JobId, ModelName, Result, RunId, Version};
 use crate::ml;
-use crate::service::Services;
 use crate::service::jobs::NewJob;
 use crate::service::pipelines::PipelineRun;
 use crate::service::tracking::{METRIC_TAG, NewRun};
+use crate::service::{Services, host};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -35,7 +35,7 @@ const TABLES: Duration = Duration::from_secs(60);
 pub enum Wake {
     /// A job's row changed.
     Job(JobId),
-    /// An event was lost: read the tables.
+    /// An event was lost, or a run that had ended goes on: read the tables.
     Tables,
     /// The daemon ends.
     Stop,
@@ -436,6 +436,9 @@ impl PipelineRunner {
         ];
         if let Some(commit) = code::commit(self.services.core.workspace.root()) {
             tags.push(pair("mlflow.source.git.commit", &commit));
+        }
+        for (what, value) in host::environment() {
+            tags.push(pair(&format!("trainyard.environment.{what}"), &value));
         }
         let made = tracking.create_run(NewRun {
             experiment: Some(experiment.id),

@@ -1,8 +1,9 @@
-//! Alerts: what a person should look at, raised by monitors, acknowledged by people.
+//! Alerts: what a person should look at, raised by monitors and by the guard of pipelines, acknowledged by people.
 
 use super::Core;
+use crate::domain::alert::Alert;
 use crate::domain::{Error, Event, Result};
-use crate::store::drift::{self as rows, Alert};
+use crate::store::drift as rows;
 use std::sync::Arc;
 
 /// See the module's text.

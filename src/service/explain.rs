@@ -1,14 +1,14 @@
 //! Why a request was answered as it was: its inputs against the reference of the version that answered.
 
 use super::inputs;
-use super::serving::Serving;
+use super::serving::{Logged, Serving};
 use crate::data::Frame;
 use crate::domain::dataset::ColumnKind;
 use crate::domain::deployment::{Explanation, InputShare, RequestRow};
 use crate::domain::model::{Signature, Task};
-use crate::domain::{DeploymentName, Error, Result, Timestamp, Version};
+use crate::domain::{DeploymentName, Error, Result, Version};
 use crate::ml;
-use crate::store::inference_log::{self as log, Window};
+use crate::store::inference_log as log;
 use std::sync::PoisonError;
 
 /// See [`Serving::explain`].
@@ -17,37 +17,29 @@ pub fn request(
     deployment: &DeploymentName,
     request: &str,
 ) -> Result<Explanation> {
-    let kept = {
+    let failed = {
         let traffic = serving
             .traffic
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         traffic.get(deployment).and_then(|traffic| {
-            traffic
-                .requests
-                .iter()
-                .rev()
-                .find(|kept| kept.row.id == request)
+            let kept = traffic.requests.iter().rev().find(|row| row.id == request);
+            kept.filter(|row| row.status >= 400 || row.rows == 0)
                 .cloned()
         })
     };
-    let (row, rows) = match kept {
-        Some(kept) => match kept.inputs {
-            Some(inputs) => (kept.row, inputs),
-            None => {
-                return Err(Error::conflict(format!(
-                    "request `{request}` got no answer to explain: {}",
-                    kept.row.detail
-                )));
-            }
-        },
-        None => logged(serving, deployment, request)?,
-    };
+    if let Some(row) = failed {
+        return Err(Error::conflict(format!(
+            "request `{request}` got no answer to explain: {}",
+            row.detail
+        )));
+    }
+    let (row, rows) = logged(serving, deployment, request)?;
     let version = row.version.ok_or_else(|| {
         Error::conflict(format!("request `{request}` was answered by no version"))
     })?;
     let (_, loaded) = serving.target(deployment.as_str(), Some(version))?;
-    let reference = ml::model_file::reference(&loaded.directory)?;
+    let reference = ml::model_file::reference(&loaded.directory, None)?;
     let shares = ml::outlier::explain(&loaded.model, &reference, &rows, 0)?;
     Ok(Explanation {
         sentence: sentence(&row, &shares),
@@ -85,50 +77,22 @@ pub(super) fn sentence(row: &RequestRow, shares: &[InputShare]) -> String {
     format!("{} {because}; {unusual}", row.answer)
 }
 
-/// A request that is no longer in memory.
+/// A request and its inputs, from the log.
 fn logged(
     serving: &Serving,
     deployment: &DeploymentName,
     request: &str,
 ) -> Result<(RequestRow, Frame)> {
-    let (_, loaded) = serving.target(deployment.as_str(), None)?;
-    serving.flush()?;
-    let now = serving.core.now();
-    let window = Window::Served(Timestamp(0), Timestamp(now.0 + 1));
     let absent = || {
         Error::not_found(format!(
             "deployment `{deployment}` has logged no request `{request}`"
         ))
     };
-    let ids = serving
-        .log()
-        .read(&loaded.name, window, Some(&[log::REQUEST.to_owned()]), None)?
-        .ok_or_else(absent)?;
-    let ids = Frame::from_batch(&ids)?;
-    let times = ids.times(log::AT)?;
-    let place = ids
-        .texts(log::REQUEST)?
-        .iter()
-        .rposition(|id| id.as_deref() == Some(request))
-        .ok_or_else(absent)?;
-    let at = times.get(place).copied().flatten().ok_or_else(absent)?;
-    let moment = Window::Served(
-        Timestamp(at.div_euclid(1000)),
-        Timestamp(at.div_euclid(1000) + 1),
-    );
-    let batch = serving
-        .log()
-        .read(&loaded.name, moment, None, None)?
-        .ok_or_else(absent)?;
+    let slots = serving.slots();
+    let model = &slots.get(deployment).ok_or_else(absent)?.config.model;
+    serving.flush()?;
+    let batch = serving.log().request(model, request)?.ok_or_else(absent)?;
     let rows = Frame::from_batch(&batch)?;
-    let mine: Vec<u32> = rows
-        .texts(log::REQUEST)?
-        .iter()
-        .enumerate()
-        .filter(|(_, id)| id.as_deref() == Some(request))
-        .filter_map(|(row, _)| u32::try_from(row).ok())
-        .collect();
-    let rows = rows.take(&mine)?;
     let version = rows
         .numbers(log::VERSION)?
         .first()
@@ -136,19 +100,9 @@ fn logged(
         .ok_or_else(absent)?;
     let (_, served_by) = serving.target(deployment.as_str(), Some(version))?;
     let signature = &served_by.model.signature;
-    let conformed = inputs::conform(&rows, signature)?;
-    let value = rows.numbers(log::PREDICTION)?.first().copied();
-    let row = RequestRow {
-        id: request.to_owned(),
-        at: Timestamp(at.div_euclid(1000)),
-        status: 200,
-        ms: rows.numbers(log::MS)?.first().copied().unwrap_or(0.0),
-        rows: u32::try_from(rows.rows()).unwrap_or(u32::MAX),
-        version: Some(version),
-        answer: value.map_or_else(String::new, |value| inputs::answer(signature, value, &[])),
-        detail: inputs::words(&conformed, 0)?,
-    };
-    Ok((row, conformed))
+    let count = u32::try_from(rows.rows()).unwrap_or(u32::MAX);
+    let row = Logged::of(&rows)?.request(&rows, 0, Some(count), Some(signature))?;
+    Ok((row, inputs::conform(&rows, signature)?))
 }
 
 /// The column `PREDICTION` of a reference in the units of `ml::Predictions::values`: classes by their index.

@@ -20,6 +20,26 @@ const PERIOD: Duration = Duration::from_secs(2);
 /// Nobody looks any more when nobody asked for this long.
 const ATTENTION: Duration = Duration::from_secs(6);
 
+/// In what a model is made, as (what, value): this program and the compiler that built it, the machine, its system.
+/// What cannot be found out is left out.
+pub fn environment() -> Vec<(&'static str, String)> {
+    let program = format!("{} {}", env!("CARGO_PKG_VERSION"), env!("TRAINYARD_COMMIT"));
+    let system = match (System::long_os_version(), System::kernel_version()) {
+        (Some(system), Some(kernel)) => Some(format!("{system}, kernel {kernel}")),
+        (system, kernel) => system.or(kernel),
+    };
+    [
+        ("trainyard", Some(program)),
+        ("host", System::host_name()),
+        ("os", system),
+        ("architecture", Some(std::env::consts::ARCH.to_owned())),
+        ("rustc", option_env!("TRAINYARD_RUSTC").map(str::to_owned)),
+    ]
+    .into_iter()
+    .filter_map(|(what, value)| Some((what, value.filter(|value| !value.is_empty())?)))
+    .collect()
+}
+
 /// See the module's text.
 pub struct Host {
     meter: Mutex<Meter>,

@@ -12,7 +12,7 @@ use crate::domain::run::{Pair, RunStatus};
 use crate::domain::trigger::Cause;
 use crate::domain::{Error, Event, JobId, Result, RunId, Timestamp};
 use crate::store::Transaction;
-use crate::store::{jobs as rows, metrics, runs};
+use crate::store::{jobs as rows, metrics, pipelines, runs};
 use std::sync::Arc;
 
 /// The tag that says why a run's job failed or was stopped.
@@ -392,10 +392,10 @@ impl Jobs {
     }
 
     /// Queues an ended job again: a new attempt of the same job, beyond its limit if need be; `anew`: filling another run
-    /// than before, with the work changed to it.
+    /// than before, with the work changed to it. The pipeline's run that ended because of it goes on with it.
     pub fn retry(&self, job: JobId, anew: Option<JobSpec>, by: &str) -> Result<()> {
         let cause = Cause::Request { by: by.to_owned() };
-        let run = self.core.store.write(move |transaction| {
+        let (run, reopened) = self.core.store.write(move |transaction| {
             let row = rows::get(transaction, job)?;
             if !row.state.is_ended() {
                 return Err(Error::conflict(format!(
@@ -404,13 +404,24 @@ impl Jobs {
                 )));
             }
             rows::requeue(transaction, job, &cause, None, true)?;
-            if let Some(spec) = &anew {
-                rows::set_spec(transaction, job, spec)?;
-                return Ok(spec.run().cloned());
-            }
-            Ok(row.run)
+            let run = match &anew {
+                Some(spec) => {
+                    rows::set_spec(transaction, job, spec)?;
+                    spec.run().cloned()
+                }
+                None => row.run,
+            };
+            let pipeline_run = rows::pipeline_run(transaction, job)?;
+            let reopened = match pipeline_run {
+                Some(id) => pipelines::reopen(transaction, id, job)?,
+                None => false,
+            };
+            Ok((run, pipeline_run.filter(|_| reopened)))
         })?;
         self.changed(job, run.as_ref());
+        if let Some(run) = reopened {
+            self.core.bus.emit(Event::PipelineReopened { run });
+        }
         Ok(())
     }
 

@@ -136,13 +136,7 @@ impl View {
             width,
             limits,
             marks,
-            requests: traffic
-                .requests
-                .iter()
-                .rev()
-                .take(100)
-                .map(|kept| kept.row.clone())
-                .collect(),
+            requests: traffic.requests.iter().rev().cloned().collect(),
             predictions: traffic.predictions_since(Timestamp(start * 1000), usize::MAX),
             total: traffic.total,
             spans,

@@ -224,7 +224,7 @@ impl Monitoring {
     /// Inputs and predictions against the reference of the version that answered most rows.
     fn compared(&self, config: &MonitorConfig, served: &Served) -> Result<Vec<ColumnDrift>> {
         let directory = self.registry.directory(&served.model, served.version)?;
-        let reference = ml::model_file::reference(&directory)?;
+        let reference = ml::model_file::reference(&directory, None)?;
         let before = explain::predictions(&reference, &served.signature)?;
         let reference = reference.with(PREDICTION, prediction(&served.signature, &before))?;
         let now = served.rows.numbers(log::PREDICTION)?;

@@ -3,16 +3,28 @@
 
 use super::Core;
 use crate::domain::job::PipelineRunState;
+use crate::domain::registry::CHAMPION;
 use crate::domain::trigger::Cause;
-use crate::domain::{Error, JobId, Result, Version};
+use crate::domain::{Error, JobId, Result, Timestamp, Version};
 use crate::store::pipelines as rows;
 pub use crate::store::pipelines::PipelineRun;
+use crate::store::{drift as alerts, registry};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The steps of a run that are jobs, and the others.
 pub const STEPS: [&str; 5] = ["validate", "train", "evaluate", "gate", "promote"];
+
+/// Runs in a row that triggers may start for nothing (definitions, C3: retrain storm guard).
+pub const STORM: u32 = 3;
+/// The kind of the alert that says so.
+pub const STORM_KIND: &str = "storm";
+
+/// The source of the alert that says that triggers start a pipeline no more.
+pub fn storm_source(pipeline: &str) -> String {
+    format!("pipeline:{pipeline}")
+}
 
 /// What everybody may know of a run's place; the rest of it is the runtime's.
 #[derive(Debug, Default, Deserialize)]
@@ -129,6 +141,46 @@ impl PipelineRuns {
         self.core
             .store
             .read(|connection| rows::newest_with_prefix(connection, pipeline, prefix))
+    }
+
+    /// Why triggers start a pipeline no more, if so: the last [`STORM`] runs were started by triggers, ended, and promoted
+    /// nothing, and since the first of them nobody ran it by hand, moved the champion or acknowledged the alert.
+    pub fn storm(&self, pipeline: &str) -> Result<Option<String>> {
+        let runs = self
+            .core
+            .store
+            .read(|connection| rows::newest_started(connection, pipeline, STORM))?;
+        let fruitless = |run: &PipelineRun| {
+            let promoted = run.state == "succeeded" && run.step == "promote";
+            run.ended.is_some() && !promoted && !matches!(run.cause, Cause::Request { .. })
+        };
+        if runs.len() < STORM as usize || !runs.iter().all(fruitless) {
+            return Ok(None);
+        }
+        let since = runs.last().map_or(Timestamp(0), |run| run.started);
+        let source = storm_source(pipeline);
+        let config = self.core.config();
+        let cleared = self.core.store.read(|connection| {
+            let known = alerts::acknowledged(connection, &source, STORM_KIND)?;
+            let moved = match config.pipeline(pipeline) {
+                Some(one) => registry::moves(connection, &one.model, Some(CHAMPION), 1)?
+                    .first()
+                    .map(|moved| moved.at),
+                None => None,
+            };
+            Ok(known.max(moved))
+        })?;
+        if cleared.is_some_and(|at| at >= since) {
+            return Ok(None);
+        }
+        let last = runs
+            .first()
+            .and_then(|run| run.error.clone())
+            .unwrap_or_else(|| "it promoted nothing".to_owned());
+        Ok(Some(format!(
+            "pipeline {pipeline}: {STORM} runs in a row promoted nothing, so triggers start it no more; the last: {last}; \
+             acknowledge this alert, train it by hand or promote a version, and they start it again"
+        )))
     }
 
     /// Moves a run to a step and its place there.

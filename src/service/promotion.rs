@@ -48,7 +48,7 @@ pub fn preview(
             Some(p95) => Some(p95),
             None => smoke_p95(
                 loaded,
-                &ml::model_file::example(&registry.directory(model, version)?)?,
+                &ml::model_file::example(&registry.directory(model, version)?, &loaded.signature)?,
             )?,
         };
         Ok(PromotionSide {
@@ -264,7 +264,7 @@ fn intact(directory: &std::path::Path, registered: &str) -> Result<String> {
         )));
     }
     let model = ml::model_file::load(directory)?;
-    let example = ml::model_file::example(directory)?;
+    let example = ml::model_file::example(directory, &model.signature)?;
     let answers = model.predict(&example)?;
     if answers.values.iter().any(|value| !value.is_finite()) {
         return Err(Error::conflict("answers the input example with NaN"));
@@ -300,7 +300,7 @@ fn like_production(
         .map(|input| input.name)
         .filter(|name| names.contains(name))
         .collect();
-    let reference = ml::model_file::reference(directory)?;
+    let reference = ml::model_file::reference(directory, None)?;
     let options = crate::drift::Options {
         method: "psi".into(),
         thresholds: [("psi".to_owned(), limit)].into(),

@@ -214,7 +214,7 @@ impl Services {
         let (name, version) = self.registry.parse(model)?;
         let directory = self.registry.directory(&name, version)?;
         let fitted = ml::model_file::load(&directory)?;
-        let reference = ml::model_file::reference(&directory)?;
+        let reference = ml::model_file::reference(&directory, None)?;
         let frame = inputs::conform(&Frame::from_records(rows)?, &fitted.signature)?;
         let began = std::time::Instant::now();
         let predictions = fitted.predict(&frame)?;

@@ -1,22 +1,25 @@
-//! Deployments: the loaded models, the atomic swap, answers, and the log of what was served. What the live pane
-//! shows of it is `live`'s affair; why an answer came out as it did, `explain`'s.
+//! Deployments: answers, their figures, and the log of what was served. Which version answers is `slots`' affair; what
+//! the live pane shows of it `live`'s; why an answer came out as it did, `explain`'s.
 
+mod queue;
+mod recall;
+mod slots;
+
+use self::queue::Queue;
 use super::inputs;
 use super::registry::Registry;
-use super::served::{Served, batch};
-use super::traffic::{KeptRequest, Traffic};
+use super::served::Served;
+use super::traffic::Traffic;
 use super::{Core, Services, explain, live};
-use crate::config::DeploymentConfig;
 use crate::data::Frame;
-use crate::domain::deployment::{Deployment, DeploymentState, Explanation, LivePage, RequestRow};
+use crate::domain::deployment::{Deployment, Explanation, LivePage, RequestRow};
 use crate::domain::model::{Signature, Task};
-use crate::domain::registry::CHAMPION;
-use crate::domain::{DeploymentName, Error, Event, ModelName, Result, Timestamp, Version};
-use crate::ml::{self, Model, Predictions};
-use crate::store::inference_log::{self as log, InferenceLog, Window};
-use crate::store::registry as rows;
+use crate::domain::{DeploymentName, Event, ModelName, Result, Timestamp, Version};
+use crate::ml::Predictions;
+use crate::store::inference_log::{InferenceLog, Merged};
+pub(super) use recall::Logged;
+pub(super) use slots::{Loaded, Slot};
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
@@ -24,9 +27,7 @@ use std::time::Instant;
 /// Rows that may wait for the log; more are counted as dropped.
 const QUEUE_ROWS: usize = 200_000;
 /// Waiting rows from which a caller writes them itself before it answers.
-const WRITE_FROM: usize = 50_000;
-/// Versions kept loaded beside those that deployments serve.
-const KEPT_LOADED: usize = 4;
+const WRITE_FROM: usize = 20_000;
 /// Listeners hear of requests at most this often, milliseconds.
 const TELL_EVERY: i64 = 250;
 
@@ -42,32 +43,6 @@ pub struct Serving {
     reconciling: Mutex<()>,
     pub(super) dropped: AtomicU64,
     pub(super) started: Timestamp,
-}
-
-/// A deployment as it stands.
-#[derive(Clone)]
-pub(super) struct Slot {
-    pub(super) config: DeploymentConfig,
-    pub(super) loaded: Option<Arc<Loaded>>,
-    pub(super) state: DeploymentState,
-    pub(super) reason: Option<String>,
-}
-
-/// A version in memory.
-pub(super) struct Loaded {
-    pub(super) name: ModelName,
-    pub(super) version: Version,
-    pub(super) model: Model,
-    pub(super) since: Timestamp,
-    pub(super) directory: PathBuf,
-    /// Predictions of the reference rows, for drift and the histogram.
-    pub(super) reference: Vec<f64>,
-}
-
-#[derive(Default)]
-struct Queue {
-    requests: Vec<Served>,
-    rows: usize,
 }
 
 /// An answer and who gave it.
@@ -113,219 +88,6 @@ impl Serving {
             writing: Mutex::default(),
             reconciling: Mutex::default(),
             dropped: AtomicU64::new(0),
-        }
-    }
-
-    pub(super) fn slots(&self) -> Arc<BTreeMap<DeploymentName, Slot>> {
-        Arc::clone(&self.slots.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn put(&self, name: &DeploymentName, slot: Slot) {
-        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-        let mut next = BTreeMap::clone(&slots);
-        next.insert(name.clone(), slot);
-        *slots = Arc::new(next);
-    }
-
-    /// Brings every deployment to what its alias names: loads beside the old version, predicts the input example, swaps.
-    /// When loading fails the old version stays and the deployment says why.
-    pub fn reconcile(&self, services: &Services) -> Result<()> {
-        let _one_at_a_time = locked(&self.reconciling);
-        let config = services.core.config();
-        let slots = self.slots();
-        let gone: Vec<DeploymentName> = slots
-            .keys()
-            .filter(|name| !config.deployments.iter().any(|one| one.name == **name))
-            .cloned()
-            .collect();
-        if !gone.is_empty() {
-            let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-            let mut next = BTreeMap::clone(&slots);
-            next.retain(|name, _| !gone.contains(name));
-            *slots = Arc::new(next);
-        }
-        for one in &config.deployments {
-            let before = slots.get(&one.name).cloned();
-            let now = self.reconciled(one, before.as_ref())?;
-            let changed = before.as_ref().is_none_or(|before| {
-                before.state != now.state
-                    || before.reason != now.reason
-                    || before.loaded.as_ref().map(|one| one.version)
-                        != now.loaded.as_ref().map(|one| one.version)
-            });
-            if let (Some(old), true) = (
-                before.as_ref().and_then(|before| before.loaded.clone()),
-                changed,
-            ) {
-                self.keep_beside(old);
-            }
-            let reason = now.reason.clone();
-            self.put(&one.name, now);
-            if changed {
-                self.core.bus.emit(Event::DeploymentChanged {
-                    deployment: one.name.clone(),
-                });
-                if let Some(reason) = reason {
-                    self.core.bus.emit(Event::Notice {
-                        at: self.core.now(),
-                        level: "error".into(),
-                        text: format!("deployment {}: {reason}", one.name),
-                    });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn reconciled(&self, config: &DeploymentConfig, before: Option<&Slot>) -> Result<Slot> {
-        let old = before
-            .and_then(|before| before.loaded.clone())
-            .filter(|old| old.name == config.model);
-        let slot = |loaded, state, reason| Slot {
-            config: config.clone(),
-            loaded,
-            state,
-            reason,
-        };
-        let Some(version) = self.registry.resolve(&config.model, &config.alias)? else {
-            return Ok(slot(None, DeploymentState::Empty, None));
-        };
-        if let Some(old) = &old
-            && old.version == version
-        {
-            return Ok(slot(Some(Arc::clone(old)), DeploymentState::Ready, None));
-        }
-        self.put(
-            &config.name,
-            slot(old.clone(), DeploymentState::Loading, None),
-        );
-        let since = self
-            .core
-            .store
-            .read(|connection| rows::moves(connection, &config.model, Some(&config.alias), 1))?
-            .first()
-            .filter(|moved| moved.to == Some(version))
-            .map_or(self.core.now(), |moved| moved.at);
-        match self.load(&config.model, version, since) {
-            Ok(loaded) => Ok(slot(Some(loaded), DeploymentState::Ready, None)),
-            Err(error) => {
-                let stays = old.as_ref().map_or_else(
-                    || "nothing answers".to_owned(),
-                    |old| format!("{} goes on answering", old.version),
-                );
-                let reason = format!(
-                    "{version} of `{}` did not load: {error}; {stays}",
-                    config.model
-                );
-                Ok(slot(old, DeploymentState::Failed, Some(reason)))
-            }
-        }
-    }
-
-    /// Loads a version and lets it answer its input example.
-    fn load(&self, name: &ModelName, version: Version, since: Timestamp) -> Result<Arc<Loaded>> {
-        if let Some(kept) = self.beside(name, version)
-            && kept.since == since
-        {
-            return Ok(kept);
-        }
-        let directory = self.registry.directory(name, version)?;
-        let model = ml::model_file::load(&directory)?;
-        let example = ml::model_file::example(&directory)?;
-        let conformed = inputs::conform(&example, &model.signature)?;
-        let answers = model.predict(&conformed)?;
-        if answers.values.iter().any(|value| !value.is_finite()) {
-            return Err(Error::conflict(
-                "the smoke test failed: it answers its input example with NaN",
-            ));
-        }
-        let reference = ml::model_file::reference(&directory)
-            .ok()
-            .and_then(|reference| explain::predictions(&reference, &model.signature).ok())
-            .unwrap_or_default();
-        Ok(Arc::new(Loaded {
-            name: name.clone(),
-            version,
-            model,
-            since,
-            directory,
-            reference,
-        }))
-    }
-
-    fn beside(&self, name: &ModelName, version: Version) -> Option<Arc<Loaded>> {
-        locked(&self.beside)
-            .iter()
-            .find(|kept| kept.name == *name && kept.version == version)
-            .cloned()
-    }
-
-    fn keep_beside(&self, loaded: Arc<Loaded>) {
-        let mut beside = locked(&self.beside);
-        beside.retain(|kept| kept.name != loaded.name || kept.version != loaded.version);
-        beside.push_back(loaded);
-        while beside.len() > KEPT_LOADED {
-            beside.pop_front();
-        }
-    }
-
-    /// A version that no deployment need serve, loaded when it is asked for.
-    fn explicit(&self, name: &ModelName, version: Version) -> Result<Arc<Loaded>> {
-        if let Some(kept) = self.beside(name, version) {
-            return Ok(kept);
-        }
-        let loaded = self.load(name, version, self.core.now())?;
-        self.keep_beside(Arc::clone(&loaded));
-        Ok(loaded)
-    }
-
-    /// The version that answers for `name`, and the deployment that counts it.
-    pub(super) fn target(
-        &self,
-        name: &str,
-        version: Option<Version>,
-    ) -> Result<(Option<DeploymentName>, Arc<Loaded>)> {
-        let slots = self.slots();
-        let slot = slots.get(&DeploymentName::from(name)).or_else(|| {
-            slots
-                .values()
-                .find(|slot| slot.config.model.as_str() == name && slot.config.alias == CHAMPION)
-        });
-        let Some(slot) = slot else {
-            let model = ModelName::from(name);
-            let version = match version {
-                Some(version) => version,
-                None => match self.registry.resolve(&model, CHAMPION)? {
-                    Some(version) => version,
-                    None => {
-                        let known: Vec<String> = slots.keys().map(ToString::to_string).collect();
-                        return Err(Error::not_found(format!(
-                            "no deployment and no model with a `{CHAMPION}` is called `{name}`; deployments: {}",
-                            if known.is_empty() {
-                                "none".into()
-                            } else {
-                                known.join(", ")
-                            }
-                        )));
-                    }
-                },
-            };
-            return Ok((None, self.explicit(&model, version)?));
-        };
-        let deployment = Some(slot.config.name.clone());
-        match (&slot.loaded, version) {
-            (Some(loaded), None) => Ok((deployment, Arc::clone(loaded))),
-            (Some(loaded), Some(version)) if loaded.version == version => {
-                Ok((deployment, Arc::clone(loaded)))
-            }
-            (_, Some(version)) => Ok((deployment, self.explicit(&slot.config.model, version)?)),
-            (None, None) => Err(Error::unavailable(match &slot.reason {
-                Some(reason) => format!("deployment `{name}` cannot answer: {reason}"),
-                None => format!(
-                    "deployment `{name}` has nothing to answer with: `{}` of model `{}` names no version; promote one",
-                    slot.config.alias, slot.config.model
-                ),
-            })),
         }
     }
 
@@ -391,14 +153,7 @@ impl Serving {
                     String::new()
                 },
             };
-            let kept = KeptRequest {
-                row,
-                inputs: match conformed.rows() {
-                    0 => None,
-                    _ => Some(conformed.take(&[0])?),
-                },
-            };
-            self.count(deployment, kept, &predictions.values);
+            self.count(deployment, row, &predictions.values);
         }
         self.enqueue(Served {
             model: loaded.name.clone(),
@@ -483,17 +238,17 @@ impl Serving {
         self.extra_columns(model, &signature).1
     }
 
-    fn count(&self, deployment: &DeploymentName, kept: KeptRequest, predictions: &[f64]) {
-        let at = kept.row.at;
-        let failed = kept.row.status >= 400;
+    fn count(&self, deployment: &DeploymentName, request: RequestRow, predictions: &[f64]) {
+        let at = request.at;
+        let failed = request.status >= 400;
         let tell = {
             let mut traffic = locked(&self.traffic);
             let traffic = traffic.entry(deployment.clone()).or_default();
-            traffic.count(at, kept.row.ms, failed);
+            traffic.count(at, request.ms, failed);
             traffic.total.0 += 1;
             traffic.total.1 += u64::from(failed);
             traffic.predicted(at, predictions);
-            traffic.keep(kept);
+            traffic.keep(request);
             let tell = at.0 - traffic.told >= TELL_EVERY;
             if tell {
                 traffic.told = at.0;
@@ -508,16 +263,18 @@ impl Serving {
     }
 
     fn enqueue(&self, served: Served) {
+        let rows = served.inputs.rows();
         let many = {
             let mut queue = locked(&self.queue);
-            let rows = served.inputs.rows();
-            if queue.rows + rows > QUEUE_ROWS && queue.rows > 0 {
+            if queue.rows() + rows > QUEUE_ROWS && queue.rows() > 0 {
                 self.dropped.fetch_add(rows as u64, Ordering::Relaxed);
                 return;
             }
-            queue.rows += rows;
-            queue.requests.push(served);
-            queue.rows >= WRITE_FROM
+            if let Err(error) = queue.push(served) {
+                self.dropped.fetch_add(rows as u64, Ordering::Relaxed);
+                tracing::warn!(%error, "served rows have no place in the log");
+            }
+            queue.rows() >= WRITE_FROM && !queue.is_stuck()
         };
         // A caller that is faster than the log waits for it here instead of losing rows.
         if many && let Err(error) = self.flush() {
@@ -539,20 +296,17 @@ impl Serving {
         let Some((deployment, version)) = deployment else {
             return;
         };
-        let kept = KeptRequest {
-            row: RequestRow {
-                id: uuid::Uuid::new_v4().simple().to_string(),
-                at: self.core.now(),
-                status,
-                ms: 0.0,
-                rows: 0,
-                version,
-                answer: String::new(),
-                detail: detail.to_owned(),
-            },
-            inputs: None,
+        let request = RequestRow {
+            id: uuid::Uuid::new_v4().simple().to_string(),
+            at: self.core.now(),
+            status,
+            ms: 0.0,
+            rows: 0,
+            version,
+            answer: String::new(),
+            detail: detail.to_owned(),
         };
-        self.count(&deployment, kept, &[]);
+        self.count(&deployment, request, &[]);
     }
 
     /// All deployments.
@@ -626,27 +380,16 @@ impl Serving {
         InferenceLog::new(self.core.workspace.inference())
     }
 
-    /// Writes what the log's queue still holds; called every few seconds and at shutdown.
+    /// Writes what the log's queue still holds; called every few seconds and at shutdown. What cannot be written (a full
+    /// disk) waits in the queue for the next call; what has no room there is counted as dropped.
     pub fn flush(&self) -> Result<()> {
         let _one_at_a_time = locked(&self.writing);
-        let requests = {
-            let mut queue = locked(&self.queue);
-            queue.rows = 0;
-            std::mem::take(&mut queue.requests)
-        };
-        let mut groups: BTreeMap<(ModelName, Version), Vec<Served>> = BTreeMap::new();
-        for served in requests {
-            groups
-                .entry((served.model.clone(), served.version))
-                .or_default()
-                .push(served);
-        }
+        let (packs, refused) = locked(&self.queue).take();
+        self.dropped.fetch_add(refused as u64, Ordering::Relaxed);
         let mut outcome = Ok(());
-        for ((model, _), group) in groups {
-            let rows: usize = group.iter().map(|served| served.inputs.rows()).sum();
-            let written = batch(&group).and_then(|batch| self.log().append(&model, &batch));
-            if let Err(error) = written {
-                self.dropped.fetch_add(rows as u64, Ordering::Relaxed);
+        for pack in packs {
+            if let Err(error) = self.log().append(&pack.model, &pack.rows) {
+                locked(&self.queue).give_back(pack);
                 outcome = Err(error);
             }
         }
@@ -654,74 +397,8 @@ impl Serving {
         outcome
     }
 
-    /// After a start at `until`: the traffic of every deployment in the hour before, from the log.
-    pub fn recall(&self, until: Timestamp) -> Result<()> {
-        let config = self.core.config();
-        config
-            .deployments
-            .iter()
-            .try_for_each(|one| self.recall_one(one, until))
-    }
-
-    fn recall_one(&self, config: &DeploymentConfig, until: Timestamp) -> Result<()> {
-        let window = Window::Served(Timestamp(until.0 - 3_600_000), until);
-        let columns: Vec<String> = [
-            log::AT,
-            log::REQUEST,
-            log::DEPLOYMENT,
-            log::MS,
-            log::PREDICTION,
-        ]
-        .map(str::to_owned)
-        .into();
-        let Some(batch) =
-            self.log()
-                .read(&config.model, window, Some(&columns), Some(QUEUE_ROWS))?
-        else {
-            return Ok(());
-        };
-        let rows = Frame::from_batch(&batch)?;
-        let at = rows.times(log::AT)?;
-        let request = rows.texts(log::REQUEST)?;
-        let called = rows.texts(log::DEPLOYMENT)?;
-        let ms = rows.numbers(log::MS)?;
-        let predictions = rows.numbers(log::PREDICTION)?;
-        let mut before = Traffic::default();
-        let mut last: Option<&String> = None;
-        for row in 0..rows.rows() {
-            let (Some(Some(at)), Some(Some(called))) = (at.get(row), called.get(row)) else {
-                continue;
-            };
-            if called != config.name.as_str() {
-                continue;
-            }
-            let at = Timestamp(at.div_euclid(1000));
-            before.predicted(at, predictions.get(row..=row).unwrap_or(&[]));
-            let id = request.get(row).and_then(Option::as_ref);
-            if id != last {
-                before.count(at, ms.get(row).copied().unwrap_or(0.0), false);
-                last = id;
-            }
-        }
-        let mut traffic = locked(&self.traffic);
-        traffic
-            .entry(config.name.clone())
-            .or_default()
-            .precede(before);
-        Ok(())
-    }
-}
-
-impl Slot {
-    pub(super) fn deployment(&self) -> Deployment {
-        Deployment {
-            name: self.config.name.clone(),
-            model: self.config.model.clone(),
-            alias: self.config.alias.clone(),
-            version: self.loaded.as_ref().map(|loaded| loaded.version),
-            since: self.loaded.as_ref().map(|loaded| loaded.since),
-            state: self.state,
-            reason: self.reason.clone(),
-        }
+    /// Merges the log's small files; called now and then by somebody who has time.
+    pub fn merge_log(&self) -> Result<Merged> {
+        self.log().merge(self.core.now())
     }
 }

@@ -3,10 +3,13 @@
 pub mod artifacts;
 mod compare;
 mod find;
+mod groups;
+mod leaders;
 pub mod limits;
 pub mod logged_models;
 mod names;
 mod purge;
+mod sweep;
 mod take;
 pub mod verdict;
 mod views;
@@ -18,9 +21,11 @@ use crate::domain::run::{DatasetInput, Pair, Run, RunModels, RunStatus};
 use crate::domain::{Error, Event, ExperimentId, Result, RunId, Timestamp};
 use crate::store::Transaction;
 pub use crate::store::artifacts::Entry;
+pub use crate::store::metrics::Place;
 use crate::store::search::{self, Dialect};
 use crate::store::table::{self, Scope};
 use crate::store::{acting, audit, experiments, metrics, runs};
+use rustc_hash::FxHashSet;
 use std::sync::Arc;
 
 /// The tag that holds a run's name.
@@ -114,13 +119,12 @@ pub(super) fn write_batch(
 
 /// Keys of the points, each once, in their order.
 pub(super) fn keys_of(points: &[Metric]) -> Vec<String> {
-    let mut keys: Vec<String> = Vec::new();
-    for point in points {
-        if !keys.contains(&point.key) {
-            keys.push(point.key.clone());
-        }
-    }
-    keys
+    let mut known = FxHashSet::default();
+    points
+        .iter()
+        .filter(|point| known.insert(point.key.as_str()))
+        .map(|point| point.key.clone())
+        .collect()
 }
 
 impl Tracking {
@@ -481,21 +485,19 @@ impl Tracking {
         Ok(updated)
     }
 
-    /// Deletes (archives) or restores a run.
+    /// Deletes (archives) or restores a run; one that is so already stays as it is.
     pub fn archive(&self, run: &RunId, restore: bool) -> Result<()> {
         let (id, now) = (run.clone(), self.core.now());
         self.core.store.write(move |transaction| {
             let (number, header) = runs::header(transaction, &id)?;
-            let (from, to) = if restore {
-                (Lifecycle::Deleted, Lifecycle::Active)
+            let to = if restore {
+                Lifecycle::Active
             } else {
-                (Lifecycle::Active, Lifecycle::Deleted)
+                Lifecycle::Deleted
             };
-            if header.lifecycle != from {
-                return Err(Error::invalid(format!(
-                    "run `{id}` is {} already",
-                    experiments::lifecycle_name(to)
-                )));
+            // Asked again, because the answer got lost, it is as it should be.
+            if header.lifecycle == to {
+                return Ok(());
             }
             runs::set_lifecycle(transaction, number, to)?;
             let action = if restore { "restore_run" } else { "delete_run" };
@@ -656,6 +658,21 @@ impl Tracking {
         })
     }
 
+    /// Calls `each` with the points of a metric after `place`, at most `limit`, in order of step, time, value.
+    pub fn scan_history(
+        &self,
+        run: &RunId,
+        key: &str,
+        place: Option<Place>,
+        limit: u64,
+        each: impl FnMut(Place),
+    ) -> Result<()> {
+        self.core.store.read(|view| {
+            let (number, _) = runs::header(view, run)?;
+            metrics::scan_after(view, number, key, place, limit, each)
+        })
+    }
+
     /// Runs by MLflow's search grammar, whole (without history).
     pub fn search_runs(&self, search: &RunSearch) -> Result<Vec<Run>> {
         let scope = Scope {
@@ -675,10 +692,8 @@ impl Tracking {
             .map(|clause| search::parse_order(clause))
             .collect::<Result<Vec<_>>>()?;
         self.core.store.read(|view| {
-            table::window(view, &scope, &orders, search.offset, search.limit)?
-                .into_iter()
-                .map(|(number, run)| runs::complete(view, number, run))
-                .collect()
+            let page = table::window(view, &scope, &orders, search.offset, search.limit)?;
+            table::whole(view, &page)
         })
     }
 }

@@ -1,15 +1,14 @@
 //! What a deployment answered lately, in memory: requests, failures and latency by second for an hour, the last
-//! requests with their inputs, the last predictions. Knows no model and no store.
+//! requests, the last predictions. Knows no model and no store.
 
-use crate::data::Frame;
 use crate::domain::Timestamp;
 use crate::domain::deployment::RequestRow;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Seconds that are kept.
 pub const KEPT_SECONDS: i64 = 3_600;
-/// Requests that are kept with their inputs.
-pub const KEPT_REQUESTS: usize = 200;
+/// Requests that are kept: as many as screens list. Their inputs are in the log.
+pub const KEPT_REQUESTS: usize = 100;
 /// Predictions that are kept.
 const KEPT_PREDICTIONS: usize = 100_000;
 /// Latency buckets per doubling: neighbours differ by 4.4 %.
@@ -63,21 +62,12 @@ pub struct Span {
     pub latencies: Latencies,
 }
 
-/// A request with its first row.
-#[derive(Clone)]
-pub struct KeptRequest {
-    /// As screens list it.
-    pub row: RequestRow,
-    /// The first row's inputs; none of a failed request.
-    pub inputs: Option<Frame>,
-}
-
 /// See the module's text.
 #[derive(Default)]
 pub struct Traffic {
     seconds: VecDeque<Span>,
     /// Oldest first.
-    pub requests: VecDeque<KeptRequest>,
+    pub requests: VecDeque<RequestRow>,
     /// When (milliseconds) and what, oldest first.
     pub predictions: VecDeque<(i64, f64)>,
     /// Drift of the predictions as it was measured: second and score, oldest first.
@@ -136,7 +126,7 @@ impl Traffic {
     }
 
     /// Keeps a request for the list.
-    pub fn keep(&mut self, request: KeptRequest) {
+    pub fn keep(&mut self, request: RequestRow) {
         if self.requests.len() == KEPT_REQUESTS {
             self.requests.pop_front();
         }
@@ -173,6 +163,11 @@ impl Traffic {
         let over = predictions.len().saturating_sub(KEPT_PREDICTIONS);
         predictions.drain(..over);
         self.predictions = predictions;
+        let mut requests = earlier.requests;
+        requests.extend(self.requests.drain(..));
+        let over = requests.len().saturating_sub(KEPT_REQUESTS);
+        requests.drain(..over);
+        self.requests = requests;
     }
 
     /// Predictions since an instant, at most the newest `limit`.

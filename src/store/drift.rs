@@ -1,5 +1,6 @@
 //! Drift reports (whole, as JSON, with the columns that are asked for beside it) and alerts.
 
+use crate::domain::alert::Alert;
 use crate::domain::drift::DriftReport;
 use crate::domain::{Result, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -92,27 +93,6 @@ pub fn drifting_now(connection: &Connection, monitors: &[String]) -> Result<u64>
     Ok(total)
 }
 
-/// Something that a person should look at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Alert {
-    /// Unique.
-    pub id: i64,
-    /// `monitor:NAME`.
-    pub source: String,
-    /// `drift` or `metric`.
-    pub kind: String,
-    /// In words.
-    pub text: String,
-    /// When it was raised.
-    pub at: Timestamp,
-    /// When somebody said that they know.
-    pub acknowledged: Option<Timestamp>,
-    /// Who.
-    pub acknowledged_by: Option<String>,
-    /// When what raised it was over.
-    pub resolved: Option<Timestamp>,
-}
-
 /// Raises an alert, or rewrites the text of the one that is open. Answers whether a new one was raised.
 pub fn raise(
     transaction: &Transaction<'_>,
@@ -162,6 +142,18 @@ pub fn acknowledge(
         params![id, at.0, by],
     )?;
     Ok(changed > 0)
+}
+
+/// When somebody last said that they know of an alert of `source` and `kind`.
+pub fn acknowledged(
+    connection: &Connection,
+    source: &str,
+    kind: &str,
+) -> Result<Option<Timestamp>> {
+    let at: Option<i64> = connection
+        .prepare_cached("select max(acknowledged) from alerts where source = ?1 and kind = ?2")?
+        .query_row(params![source, kind], |row| row.get(0))?;
+    Ok(at.map(Timestamp))
 }
 
 /// Alerts, newest first.

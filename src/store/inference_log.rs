@@ -1,21 +1,27 @@
 //! Served rows as Parquet, by model and day of serving: `<model>/<day>/<n>_<first>_<last>.parquet`, where first and
 //! last are the event times in it (milliseconds), so that a window is found without opening every file. Files are
-//! written once (temporary name, fsync, rename). Knows nothing of models: it keeps the columns it is given.
+//! written once (temporary name, fsync, rename) and later merged (`<n>-<m>_…`). Knows nothing of models: it keeps the
+//! columns it is given.
+
+mod columns;
+mod files;
+mod merge;
+mod read;
+
+pub use columns::stack;
+pub use merge::Merged;
+pub use read::Requests;
 
 use crate::domain::{Error, ModelName, Result, Timestamp};
 use arrow_array::types::TimestampMicrosecondType;
-use arrow_array::{
-    Array, ArrayRef, BooleanArray, PrimitiveArray, RecordBatch, RecordBatchOptions, new_null_array,
-};
-use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use arrow_array::{Array, PrimitiveArray, RecordBatch};
+use arrow_schema::{DataType, SchemaRef, TimeUnit};
+use files::LogFile;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// When a row was served; microseconds, UTC.
 pub const AT: &str = "__at";
@@ -36,6 +42,11 @@ pub const PREDICTION: &str = "__prediction";
 /// Before the number of a class of a multi-class model: its probability.
 pub const PROBABILITY: &str = "__probability_";
 
+/// Rows of a row group: what a reader of a narrow window decodes too much, and what a merge holds in memory.
+const GROUP_ROWS: usize = 16_384;
+/// The length of a day, microseconds.
+const DAY: i64 = 86_400_000_000;
+
 /// The log's folder.
 #[derive(Clone, Debug)]
 pub struct InferenceLog {
@@ -49,6 +60,21 @@ pub enum Window {
     Event(Timestamp, Timestamp),
     /// By [`AT`]: from (inclusive), to (exclusive).
     Served(Timestamp, Timestamp),
+}
+
+impl Window {
+    /// The column that decides, and its bounds in microseconds.
+    fn bounds(self) -> (&'static str, i64, i64) {
+        let (column, from, to) = match self {
+            Self::Event(from, to) => (EVENT_TIME, from, to),
+            Self::Served(from, to) => (AT, from, to),
+        };
+        (
+            column,
+            from.0.saturating_mul(1000),
+            to.0.saturating_mul(1000),
+        )
+    }
 }
 
 fn damaged(path: &Path, error: impl std::fmt::Display) -> Error {
@@ -92,7 +118,7 @@ impl InferenceLog {
     /// Adds rows of a model: one file for each day of serving in them.
     pub fn append(&self, model: &ModelName, rows: &RecordBatch) -> Result<()> {
         let served = times(rows, AT)?;
-        let day = |row: usize| served.value(row).div_euclid(86_400_000_000);
+        let day = |row: usize| served.value(row).div_euclid(DAY);
         let mut start = 0;
         while start < rows.num_rows() {
             let mut end = start + 1;
@@ -106,259 +132,98 @@ impl InferenceLog {
     }
 
     fn append_day(&self, model: &ModelName, day: i64, rows: &RecordBatch) -> Result<()> {
-        let date = Timestamp(day * 86_400_000)
-            .utc()
-            .format("%Y-%m-%d")
-            .to_string();
-        let folder = self.folder(model).join(date);
+        let folder = self.folder(model).join(date(day));
         std::fs::create_dir_all(&folder)?;
         let events = times(rows, EVENT_TIME)?;
         let first = events.iter().flatten().min().unwrap_or(0);
         let last = events.iter().flatten().max().unwrap_or(0);
-        let number = files(&folder)?
+        let number = files::of_day(&folder)?
+            .0
             .iter()
-            .map(|file| file.number + 1)
+            .map(|file| file.numbers.1 + 1)
             .max()
             .unwrap_or(1);
-        let name = format!(
-            "{number:06}_{}_{}.parquet",
-            first.div_euclid(1000),
-            last.div_euclid(1000)
+        let name = LogFile::name(
+            (number, number),
+            (first.div_euclid(1000), last.div_euclid(1000)),
         );
-        let path = folder.join(&name);
-        let temporary = folder.join(format!(".{name}.tmp"));
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::SNAPPY)
-            .build();
-        let named = || -> Result<()> {
-            let file = File::create(&temporary)?;
-            let mut writer = ArrowWriter::try_new(file, rows.schema(), Some(properties))
-                .map_err(|error| unwritten(&path, error))?;
+        write(
+            &folder,
+            &name,
+            &rows.schema(),
+            std::iter::once(Ok(rows.clone())),
+        )
+    }
+}
+
+/// The name of a day's folder. `day`: days since 1970 UTC.
+fn date(day: i64) -> String {
+    Timestamp(day * DAY / 1000)
+        .utc()
+        .format("%Y-%m-%d")
+        .to_string()
+}
+
+/// Writes a file whole or not at all: temporary name, fsync, rename.
+fn write(
+    folder: &Path,
+    name: &str,
+    schema: &SchemaRef,
+    rows: impl Iterator<Item = Result<RecordBatch>>,
+) -> Result<()> {
+    let path = folder.join(name);
+    let temporary = folder.join(format!(".{name}.tmp"));
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .build();
+    let named = || -> Result<()> {
+        let file = File::create(&temporary)?;
+        let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties))
+            .map_err(|error| unwritten(&path, error))?;
+        for batch in rows {
             writer
-                .write(rows)
+                .write(&batch?)
                 .map_err(|error| unwritten(&path, error))?;
-            let file = writer
-                .into_inner()
-                .map_err(|error| unwritten(&path, error))?;
-            file.sync_all()?;
-            Ok(std::fs::rename(&temporary, &path)?)
-        };
-        if let Err(error) = named() {
-            // the first error is the one to tell; a full disk gets its bytes back
-            let _ = std::fs::remove_file(&temporary);
-            return Err(error);
         }
-        File::open(&folder)?.sync_all()?;
-        Ok(())
-    }
-
-    /// The rows of a window in the order they were written; none when there are none. `columns`: only these
-    /// (those that a file lacks are null). At most the newest `limit` rows.
-    pub fn read(
-        &self,
-        model: &ModelName,
-        window: Window,
-        columns: Option<&[String]>,
-        limit: Option<usize>,
-    ) -> Result<Option<RecordBatch>> {
-        let mut batches = Vec::new();
-        let mut rows = 0;
-        for path in self.paths(model, window)?.iter().rev() {
-            let batch = read_file(path, window, columns)?;
-            if batch.num_rows() > 0 {
-                rows += batch.num_rows();
-                batches.push(batch);
-            }
-            if limit.is_some_and(|limit| rows >= limit) {
-                break;
-            }
-        }
-        batches.reverse();
-        let Some(all) = stack(&batches)? else {
-            return Ok(None);
-        };
-        Ok(Some(match limit {
-            Some(limit) if all.num_rows() > limit => all.slice(all.num_rows() - limit, limit),
-            _ => all,
-        }))
-    }
-
-    /// The files that may hold rows of a window, oldest first.
-    fn paths(&self, model: &ModelName, window: Window) -> Result<Vec<PathBuf>> {
-        let folder = self.folder(model);
-        if !folder.is_dir() {
-            return Ok(Vec::new());
-        }
-        let mut days = Vec::new();
-        for entry in std::fs::read_dir(&folder)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                days.push(entry.file_name().to_string_lossy().into_owned());
-            }
-        }
-        days.sort();
-        if let Window::Served(from, to) = window {
-            let first = from.utc().format("%Y-%m-%d").to_string();
-            let last = to.utc().format("%Y-%m-%d").to_string();
-            days.retain(|day| *day >= first && *day <= last);
-        }
-        let mut paths = Vec::new();
-        for day in days {
-            let mut files = files(&folder.join(day))?;
-            files.sort_by_key(|file| file.number);
-            paths.extend(
-                files
-                    .into_iter()
-                    .filter(|file| match window {
-                        Window::Event(from, to) => file.last >= from.0 && file.first < to.0,
-                        Window::Served(..) => true,
-                    })
-                    .map(|file| file.path),
-            );
-        }
-        Ok(paths)
-    }
-}
-
-struct LogFile {
-    path: PathBuf,
-    number: u64,
-    first: i64,
-    last: i64,
-}
-
-fn files(folder: &Path) -> Result<Vec<LogFile>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-            continue;
-        };
-        let Some(stem) = name.strip_suffix(".parquet") else {
-            continue;
-        };
-        let mut parts = stem.split('_');
-        if let (Some(Ok(number)), Some(Ok(first)), Some(Ok(last))) = (
-            parts.next().map(str::parse),
-            parts.next().map(str::parse),
-            parts.next().map(str::parse),
-        ) {
-            files.push(LogFile {
-                number,
-                first,
-                last,
-                path,
-            });
-        }
-    }
-    Ok(files)
-}
-
-fn read_file(path: &Path, window: Window, columns: Option<&[String]>) -> Result<RecordBatch> {
-    let file = File::open(path).map_err(|error| damaged(path, error))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file)
-        .map_err(|error| damaged(path, error))?
-        .with_batch_size(65_536);
-    let time = match window {
-        Window::Event(..) => EVENT_TIME,
-        Window::Served(..) => AT,
+        let file = writer
+            .into_inner()
+            .map_err(|error| unwritten(&path, error))?;
+        file.sync_all()?;
+        Ok(std::fs::rename(&temporary, &path)?)
     };
-    let builder = match columns {
-        Some(columns) => {
-            let wanted = columns
-                .iter()
-                .map(String::as_str)
-                .chain(std::iter::once(time));
-            let mask = ProjectionMask::columns(builder.parquet_schema(), wanted);
-            builder.with_projection(mask)
-        }
-        None => builder,
-    };
-    let schema = builder.schema().clone();
-    let reader = builder.build().map_err(|error| damaged(path, error))?;
-    let (from, to) = match window {
-        Window::Event(from, to) | Window::Served(from, to) => {
-            (from.0.saturating_mul(1000), to.0.saturating_mul(1000))
-        }
-    };
-    let mut kept = Vec::new();
-    for batch in reader {
-        let batch = batch.map_err(|error| damaged(path, error))?;
-        let inside: BooleanArray = times(&batch, time)?
-            .iter()
-            .map(|at| Some(at.is_some_and(|at| at >= from && at < to)))
-            .collect();
-        kept.push(
-            arrow_select::filter::filter_record_batch(&batch, &inside)
-                .map_err(|error| damaged(path, error))?,
-        );
+    if let Err(error) = named() {
+        // the first error is the one to tell; a full disk gets its bytes back
+        let _ = std::fs::remove_file(&temporary);
+        return Err(error);
     }
-    match stack(&kept)? {
-        Some(batch) => Ok(batch),
-        None => Ok(RecordBatch::new_empty(schema)),
-    }
-}
-
-/// Batches under each other: columns by name in order of first appearance, null where a batch lacks one; a column
-/// with different types becomes text. None of no batches.
-pub fn stack(batches: &[RecordBatch]) -> Result<Option<RecordBatch>> {
-    let Some(first) = batches.first() else {
-        return Ok(None);
-    };
-    if batches.len() == 1 {
-        return Ok(Some(first.clone()));
-    }
-    let failed = |error: arrow_schema::ArrowError| {
-        Error::internal("putting served rows together").because(error)
-    };
-    let mut types: Vec<(String, DataType)> = Vec::new();
-    for field in batches
-        .iter()
-        .flat_map(|batch| batch.schema_ref().fields().iter())
-    {
-        match types.iter_mut().find(|(name, _)| name == field.name()) {
-            None => types.push((field.name().clone(), field.data_type().clone())),
-            Some((_, kind)) if kind == field.data_type() => {}
-            Some((_, kind)) => *kind = DataType::Utf8,
-        }
-    }
-    let mut columns = Vec::with_capacity(types.len());
-    for (name, kind) in &types {
-        let parts: Vec<ArrayRef> = batches
-            .iter()
-            .map(|batch| match batch.column_by_name(name) {
-                None => Ok(new_null_array(kind, batch.num_rows())),
-                Some(column) if column.data_type() == kind => Ok(Arc::clone(column)),
-                Some(column) => match crate::data::convert::strings(column) {
-                    Ok(texts) => Ok(Arc::new(texts) as ArrayRef),
-                    Err(error) => Err(failed(arrow_schema::ArrowError::CastError(error.0))),
-                },
-            })
-            .collect::<Result<_>>()?;
-        let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
-        columns.push(arrow_select::concat::concat(&parts).map_err(failed)?);
-    }
-    let fields: Vec<Field> = types
-        .into_iter()
-        .map(|(name, kind)| Field::new(name, kind, true))
-        .collect();
-    let rows = batches.iter().map(RecordBatch::num_rows).sum();
-    RecordBatch::try_new_with_options(
-        Arc::new(Schema::new(fields)),
-        columns,
-        &RecordBatchOptions::new().with_row_count(Some(rows)),
-    )
-    .map(Some)
-    .map_err(failed)
+    File::open(folder)?.sync_all()?;
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-    use arrow_array::{Float64Array, StringArray};
+    use arrow_array::{ArrayRef, Float64Array, StringArray};
+    use std::sync::Arc;
 
-    fn rows(at: &[i64], event: &[i64], x: ArrayRef) -> RecordBatch {
+    /// The column `x` as text, null as nothing.
+    pub(in crate::store::inference_log) fn values(rows: &RecordBatch) -> Vec<String> {
+        let x = rows.column_by_name("x").unwrap();
+        let texts = crate::data::convert::strings(x).unwrap();
+        texts
+            .iter()
+            .map(|text| text.unwrap_or("").to_owned())
+            .collect()
+    }
+
+    /// Rows served at these instants about those (microseconds).
+    pub(in crate::store::inference_log) fn rows(
+        at: &[i64],
+        event: &[i64],
+        x: ArrayRef,
+    ) -> RecordBatch {
         let time = |values: &[i64]| -> ArrayRef {
             Arc::new(
                 PrimitiveArray::<TimestampMicrosecondType>::from(values.to_vec())
@@ -378,7 +243,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let log = InferenceLog::new(folder.path().to_owned());
         let model = ModelName::from("delay");
-        const DAY: i64 = 86_400_000_000;
         let numbers = Arc::new(Float64Array::from(vec![1.0, 2.0, 3.0]));
         log.append(
             &model,
@@ -402,5 +266,57 @@ mod tests {
         assert_eq!((found.num_rows(), found.num_columns()), (1, 2));
         let none = log.read(&ModelName::from("other"), window, None, None);
         assert!(none.unwrap().is_none());
+    }
+
+    fn asked(requests: &[(&str, &str, i64)]) -> RecordBatch {
+        let column = |values: Vec<&str>| -> ArrayRef { Arc::new(StringArray::from(values)) };
+        let at: Vec<i64> = requests.iter().map(|one| one.2 * 1000).collect();
+        let mut columns: Vec<(String, ArrayRef)> = vec![
+            (
+                REQUEST.into(),
+                column(requests.iter().map(|one| one.0).collect()),
+            ),
+            (
+                DEPLOYMENT.into(),
+                column(requests.iter().map(|one| one.1).collect()),
+            ),
+        ];
+        let x = Arc::new(Float64Array::from_iter_values(
+            (0..requests.len()).map(|row| row as f64),
+        ));
+        let base = rows(&at, &at, x);
+        for (index, field) in base.schema().fields().iter().enumerate() {
+            columns.push((field.name().clone(), Arc::clone(base.column(index))));
+        }
+        RecordBatch::try_from_iter(columns).unwrap()
+    }
+
+    #[test]
+    fn the_newest_requests_come_by_their_first_rows_and_any_with_all_of_its_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = InferenceLog::new(folder.path().to_owned());
+        let model = ModelName::from("delay");
+        for rows in [
+            &[("a", "blue", 1), ("b", "green", 2)][..],
+            &[("c", "blue", 3), ("c", "blue", 3), ("d", "blue", 4)],
+            &[("e", "blue", 9)],
+        ] {
+            log.append(&model, &asked(rows)).unwrap();
+        }
+        let newest = |limit| {
+            let found = log.newest(&model, "blue", Timestamp(9), limit).unwrap();
+            let found = found.unwrap();
+            let ids = found.first.column_by_name(REQUEST).unwrap();
+            let ids = crate::data::convert::strings(ids).unwrap();
+            let ids: Vec<String> = ids.iter().flatten().map(str::to_owned).collect();
+            (ids.concat(), found.rows)
+        };
+        assert_eq!(newest(10), ("acd".to_owned(), vec![1, 2, 1]));
+        assert_eq!(newest(2), ("cd".to_owned(), vec![2, 1]));
+        let none = log.newest(&model, "red", Timestamp(9), 3).unwrap();
+        assert!(none.is_none());
+        let found = log.request(&model, "c").unwrap().unwrap();
+        assert_eq!(values(&found), ["0.0", "1.0"]);
+        assert!(log.request(&model, "z").unwrap().is_none());
     }
 }

@@ -167,6 +167,15 @@ pub fn of_pipeline_run(connection: &Connection, run: i64) -> Result<Vec<Job>> {
     list(connection, "where pipeline_run = ?1 order by id", [run])
 }
 
+/// The pipeline's run that a job belongs to.
+pub fn pipeline_run(connection: &Connection, id: JobId) -> Result<Option<i64>> {
+    Ok(connection
+        .prepare_cached("select pipeline_run from jobs where id = ?1")?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?
+        .flatten())
+}
+
 /// Running jobs that somebody wants stopped.
 pub fn to_cancel(connection: &Connection) -> Result<Vec<JobId>> {
     let mut statement = connection.prepare_cached(

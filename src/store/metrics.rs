@@ -4,8 +4,9 @@ use super::runs;
 use crate::domain::metric::Metric;
 use crate::domain::{ExperimentId, Result, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rustc_hash::FxHashMap;
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// A value as the store has it: NaN is 0 with a mark.
 fn stored(value: f64) -> (f64, bool) {
@@ -31,6 +32,19 @@ fn later(left: &Metric, right: &Metric) -> Ordering {
         .then(stored(left.value).0.total_cmp(&stored(right.value).0))
 }
 
+/// Points in one statement: the tree is walked from its root once for neighbours, and a statement's own price is shared.
+const ROWS: usize = 50;
+
+/// Inserts [`ROWS`] points, or one.
+static INSERT: LazyLock<[String; 2]> = LazyLock::new(|| {
+    [ROWS, 1].map(|rows| {
+        format!(
+            "insert or ignore into metrics (run, key, step, at, value, nan) values {}",
+            vec!["(?, ?, ?, ?, ?, ?)"; rows].join(", ")
+        )
+    })
+});
+
 /// Adds points to a run: the same point twice is kept once, the latest values move forward only.
 pub fn insert(
     transaction: &Transaction<'_>,
@@ -38,53 +52,90 @@ pub fn insert(
     experiment: &ExperimentId,
     points: &[Metric],
 ) -> Result<()> {
-    let mut by_key: BTreeMap<&str, (i64, &Metric)> = BTreeMap::new();
-    let mut insert = transaction.prepare_cached(
-        "insert or ignore into metrics (run, key, step, at, value, nan) values (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?;
+    // The latest of each key, and which of them each point belongs to.
+    let mut latest: Vec<(i64, &Metric)> = Vec::new();
+    let mut places: FxHashMap<&str, usize> = FxHashMap::default();
+    let mut rows: Vec<(i64, &Metric)> = Vec::with_capacity(points.len());
     for point in points {
-        let key = match by_key.get(point.key.as_str()) {
-            Some((key, latest)) => {
-                let key = *key;
-                if later(point, latest) == Ordering::Greater {
-                    by_key.insert(&point.key, (key, point));
-                }
-                key
-            }
+        let place = match places.get(point.key.as_str()) {
+            Some(place) => *place,
             None => {
-                let key = key_id(transaction, &point.key)?;
-                by_key.insert(&point.key, (key, point));
-                key
+                latest.push((key_id(transaction, &point.key)?, point));
+                places.insert(&point.key, latest.len() - 1);
+                latest.len() - 1
             }
         };
-        let (value, nan) = stored(point.value);
-        insert.execute(params![
-            number,
-            key,
-            point.step,
-            point.timestamp.0,
-            value,
-            nan
-        ])?;
-    }
-    for (name, (key, point)) in by_key {
-        let (value, nan) = stored(point.value);
-        let row = params![key, number, point.step, point.timestamp.0, value, nan];
-        let first = transaction
-            .prepare_cached(
-                "insert or ignore into latest_metrics (key, run, step, at, value, nan) values (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(row)?;
-        if first > 0 {
-            runs::count_use(transaction, experiment, "metric", name)?;
-        } else {
-            transaction
-                .prepare_cached(
-                    "update latest_metrics set step = ?3, at = ?4, value = ?5, nan = ?6
-                     where key = ?1 and run = ?2 and (?3, ?4, ?5) > (step, at, value)",
-                )?
-                .execute(row)?;
+        let (key, newest) = &mut latest[place];
+        if later(point, newest) == Ordering::Greater {
+            *newest = point;
         }
+        rows.push((*key, point));
+    }
+    // In the tree's own order, which costs less than jumping about in it.
+    rows.sort_by_key(|(key, point)| (*key, point.step));
+    for rows in rows.chunks(ROWS) {
+        if rows.len() == ROWS {
+            put(transaction, &INSERT[0], number, rows)?;
+        } else {
+            for row in rows.chunks(1) {
+                put(transaction, &INSERT[1], number, row)?;
+            }
+        }
+    }
+    latest.sort_unstable_by_key(|(key, _)| *key);
+    for (key, point) in latest {
+        move_forward(transaction, number, experiment, key, point)?;
+    }
+    Ok(())
+}
+
+fn put(
+    transaction: &Transaction<'_>,
+    sql: &str,
+    number: i64,
+    rows: &[(i64, &Metric)],
+) -> Result<()> {
+    let mut statement = transaction.prepare_cached(sql)?;
+    for (row, (key, point)) in rows.iter().enumerate() {
+        let (value, nan) = stored(point.value);
+        let first = row * 6 + 1;
+        statement.raw_bind_parameter(first, number)?;
+        statement.raw_bind_parameter(first + 1, key)?;
+        statement.raw_bind_parameter(first + 2, point.step)?;
+        statement.raw_bind_parameter(first + 3, point.timestamp.0)?;
+        statement.raw_bind_parameter(first + 4, value)?;
+        statement.raw_bind_parameter(first + 5, nan)?;
+    }
+    statement.raw_execute()?;
+    Ok(())
+}
+
+/// Makes `point` the latest of its metric unless a later one is there.
+fn move_forward(
+    transaction: &Transaction<'_>,
+    number: i64,
+    experiment: &ExperimentId,
+    key: i64,
+    point: &Metric,
+) -> Result<()> {
+    let (value, nan) = stored(point.value);
+    let row = params![number, key, point.step, point.timestamp.0, value, nan];
+    let moved = transaction
+        .prepare_cached(
+            "update latest_metrics set step = ?3, at = ?4, value = ?5, nan = ?6
+             where run = ?1 and key = ?2 and (?3, ?4, ?5) > (step, at, value)",
+        )?
+        .execute(row)?;
+    if moved > 0 {
+        return Ok(());
+    }
+    let first = transaction
+        .prepare_cached(
+            "insert or ignore into latest_metrics (run, key, step, at, value, nan) values (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(row)?;
+    if first > 0 {
+        runs::count_use(transaction, experiment, "metric", &point.key)?;
     }
     Ok(())
 }
@@ -122,6 +173,67 @@ pub fn latest(connection: &Connection, number: i64) -> Result<Vec<Metric>> {
     Ok(latest)
 }
 
+/// The latest value of one metric of a run.
+pub fn value(connection: &Connection, number: i64, key: &str) -> Result<Option<f64>> {
+    let value = connection
+        .prepare_cached(
+            "select value, nan from latest_metrics where key = (select id from metric_keys where name = ?2) and run = ?1",
+        )?
+        .query_row(params![number, key], |row| loaded(row, 0, 1))
+        .optional()?;
+    Ok(value)
+}
+
+/// The latest points of several runs, in no order of runs, sorted by key in each: calls `each` with the run's number.
+pub fn latest_of(
+    connection: &Connection,
+    numbers: &str,
+    mut each: impl FnMut(i64, Metric),
+) -> Result<()> {
+    // The keys of a page are few: their names are looked up once.
+    let mut names: FxHashMap<i64, String> = FxHashMap::default();
+    let mut statement = connection.prepare_cached(
+        "select run, key, value, nan, at, step from latest_metrics
+         where run in (select value from json_each(?1)) order by run, key",
+    )?;
+    let mut rows = statement.query([numbers])?;
+    let mut page: Vec<(i64, Metric)> = Vec::new();
+    let mut shown = None;
+    let mut flush = |page: &mut Vec<(i64, Metric)>| {
+        page.sort_unstable_by(|(_, left), (_, right)| left.key.cmp(&right.key));
+        page.drain(..)
+            .for_each(|(number, metric)| each(number, metric));
+    };
+    while let Some(row) = rows.next()? {
+        let (number, key): (i64, i64) = (row.get(0)?, row.get(1)?);
+        if shown != Some(number) {
+            flush(&mut page);
+            shown = Some(number);
+        }
+        let name = match names.get(&key) {
+            Some(name) => name.clone(),
+            None => {
+                let name: String = connection
+                    .prepare_cached("select name from metric_keys where id = ?1")?
+                    .query_row([key], |row| row.get(0))?;
+                names.insert(key, name.clone());
+                name
+            }
+        };
+        page.push((
+            number,
+            Metric {
+                key: name,
+                value: loaded(row, 2, 3)?,
+                timestamp: Timestamp(row.get(4)?),
+                step: row.get(5)?,
+            },
+        ));
+    }
+    flush(&mut page);
+    Ok(())
+}
+
 /// Calls `each` with every point of a metric, in order of step, time, value.
 pub fn scan(
     connection: &Connection,
@@ -136,6 +248,49 @@ pub fn scan(
     let mut rows = statement.query(params![number, key])?;
     while let Some(row) = rows.next()? {
         each(row.get(0)?, Timestamp(row.get(1)?), loaded(row, 2, 3)?);
+    }
+    Ok(())
+}
+
+/// Where a point stands among those of its metric: what a next page begins after.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Place {
+    /// Its step.
+    pub step: i64,
+    /// Its time.
+    pub at: Timestamp,
+    /// Its value; may be NaN.
+    pub value: f64,
+}
+
+/// Calls `each` with the points of a metric after `place`, at most `limit`, in order of step, time, value.
+pub fn scan_after(
+    connection: &Connection,
+    number: i64,
+    key: &str,
+    place: Option<Place>,
+    limit: u64,
+    mut each: impl FnMut(Place),
+) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "select step, at, value, nan from metrics
+         where run = ?1 and key = (select id from metric_keys where name = ?2)
+           and (step, at, value, nan) > (?3, ?4, ?5, ?6) order by step, at, value, nan limit ?7",
+    )?;
+    // Nothing sorts before this: a nan mark is 0 at least.
+    let first = (i64::MIN, i64::MIN, f64::NEG_INFINITY, -1);
+    let (step, at, value, nan) = place.map_or(first, |place| {
+        let (value, nan) = stored(place.value);
+        (place.step, place.at.0, value, i32::from(nan))
+    });
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows = statement.query(params![number, key, step, at, value, nan, limit])?;
+    while let Some(row) = rows.next()? {
+        each(Place {
+            step: row.get(0)?,
+            at: Timestamp(row.get(1)?),
+            value: loaded(row, 2, 3)?,
+        });
     }
     Ok(())
 }

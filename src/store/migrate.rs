@@ -9,6 +9,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_platform.sql"),
     include_str!("migrations/0003_logged_models.sql"),
     include_str!("migrations/0004_purge.sql"),
+    include_str!("migrations/0005_latest_by_run.sql"),
     include_str!("migrations/0006_access.sql"),
 ];
 

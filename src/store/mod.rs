@@ -9,6 +9,7 @@
 pub mod acting;
 pub mod artifacts;
 pub mod audit;
+pub mod board;
 pub mod catalog;
 pub mod conditions;
 pub mod drift;
@@ -21,6 +22,7 @@ pub mod metrics;
 pub mod migrate;
 pub mod model_pages;
 pub mod model_versions;
+pub mod mlflow_db;
 pub mod notices;
 pub mod online;
 pub mod pipelines;
@@ -51,6 +53,8 @@ const GROUP: usize = 256;
 const READERS: usize = 8;
 /// Prepared statements kept per connection.
 const STATEMENTS: usize = 128;
+/// KiB of pages that a reader keeps: the upper parts of the trees of a large database fit.
+const CACHE: i64 = 8 * 1024;
 /// How long to wait for another process that holds the database (a backup, a shell).
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -239,6 +243,7 @@ fn readable(path: &Path) -> Result<Connection> {
     )?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "cache_size", -CACHE)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }

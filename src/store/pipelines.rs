@@ -1,7 +1,7 @@
 //! Pipeline runs: what started, where it stands, how it ended, and the triggers that were looked at and passed over.
 
 use crate::domain::trigger::Cause;
-use crate::domain::{Error, Result, Timestamp};
+use crate::domain::{Error, JobId, Result, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 /// A pipeline run as it is kept.
@@ -77,6 +77,37 @@ pub fn end(
         )?
         .execute(params![id, state, error, at.0])?;
     Ok(ended > 0)
+}
+
+/// Lets a run that failed or was cancelled go on, if it ended because of this job at its present step; answers whether
+/// it does.
+pub fn reopen(transaction: &Transaction<'_>, id: i64, job: JobId) -> Result<bool> {
+    let reopened = transaction
+        .prepare_cached(
+            "update pipeline_runs set state = 'running', error = null, ended = null
+             where id = ?1 and state in ('failed', 'cancelled')
+                 and json_extract(place, '$.jobs.' || step) = ?2",
+        )?
+        .execute(params![id, job.0])?;
+    Ok(reopened > 0)
+}
+
+/// The newest runs of a pipeline that were started, newest first.
+pub fn newest_started(
+    connection: &Connection,
+    pipeline: &str,
+    limit: u32,
+) -> Result<Vec<PipelineRun>> {
+    let sql = format!(
+        "select {COLUMNS} from pipeline_runs where pipeline = ?1 and state <> 'skipped' order by id desc limit ?2"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![pipeline, limit])?;
+    let mut runs = Vec::new();
+    while let Some(row) = rows.next()? {
+        runs.push(read(row)?);
+    }
+    Ok(runs)
 }
 
 /// One run.
@@ -212,5 +243,32 @@ mod tests {
             .read(|c| newest_with_prefix(c, "churn", "file:"))
             .unwrap();
         assert_eq!(newest.map(|run| run.id), Some(first));
+    }
+
+    #[test]
+    fn only_the_job_that_ended_a_run_lets_it_go_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store.db")).unwrap();
+        let id = store.write(|t| insert(t, &sample(None))).unwrap().unwrap();
+        let reopened = |job| store.write(move |t| reopen(t, id, JobId(job))).unwrap();
+        store
+            .write(move |t| {
+                place(t, id, "train", r#"{"jobs":{"validate":7,"train":8}}"#)?;
+                Ok(())
+            })
+            .unwrap();
+        assert!(!reopened(8), "it runs");
+        store
+            .write(move |t| end(t, id, "failed", Some("no"), Timestamp(9)))
+            .unwrap();
+        assert!(!reopened(7));
+        assert!(reopened(8));
+        let now = store.read(|c| run(c, id)).unwrap().unwrap();
+        assert_eq!(
+            (now.state.as_str(), now.ended, now.error),
+            ("running", None, None)
+        );
+        let newest = store.read(|c| newest_started(c, "churn", 5)).unwrap();
+        assert_eq!(newest.len(), 1);
     }
 }

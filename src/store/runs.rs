@@ -76,6 +76,11 @@ pub fn complete(connection: &Connection, number: i64, mut run: Run) -> Result<Ru
     run.params = params_of(connection, number)?;
     run.tags = tags_of(connection, number)?;
     run.metrics = metrics::latest(connection, number)?;
+    with_inputs(connection, number, run)
+}
+
+/// Adds what a run read.
+pub fn with_inputs(connection: &Connection, number: i64, mut run: Run) -> Result<Run> {
     run.inputs = inputs_of(connection, number)?;
     run.models = models_of(connection, number)?;
     Ok(run)

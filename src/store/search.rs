@@ -3,7 +3,7 @@
 //!
 //! Two dialects. MLflow's is what its servers take, and OR and parentheses besides. The dashboard's
 //! also takes `state:done`, metrics without prefix (`val_auc>0.8`) and plain words,
-//! which match names and users; what stands side by side must all hold.
+//! which match names and users.
 
 use crate::domain::{Error, Result};
 use rusqlite::types::Value;
@@ -102,6 +102,8 @@ pub enum Filter {
     Test(Subject, Operator, Operand),
     /// Part of the run's name or user, case not counting.
     Word(String),
+    /// The run is no child of a run that is there.
+    Root,
 }
 
 /// What a list of runs is ordered by.
@@ -328,12 +330,12 @@ impl Parser<'_> {
                 parts.push(self.one(depth)?);
                 continue;
             }
-            let beside = self.dialect == Dialect::Dashboard
-                && match self.peek() {
-                    Some(Token::Word(word)) => !word.eq_ignore_ascii_case("or"),
-                    Some(Token::Key(..) | Token::Quoted(_) | Token::Open) => true,
-                    _ => false,
-                };
+            // What stands side by side must all hold, for MLflow's servers too.
+            let beside = match self.peek() {
+                Some(Token::Word(word)) => !word.eq_ignore_ascii_case("or"),
+                Some(Token::Key(..) | Token::Quoted(_) | Token::Open) => true,
+                _ => false,
+            };
             if !beside {
                 break;
             }
@@ -714,6 +716,13 @@ impl Filter {
                 sql.values.extend([word.clone(), word]);
             }
             Self::Test(subject, operator, operand) => test(subject, *operator, operand, sql),
+            Self::Root => {
+                sql.text.push_str(
+                    "not exists (select 1 from tags p join runs q on q.id = p.value where p.run = r.number and p.key = ? and q.lifecycle = r.lifecycle)",
+                );
+                sql.values
+                    .push(Value::Text(super::board::PARENT.to_owned()));
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::domain::registry::ModelVersion;
 use crate::domain::transfer::Tally;
-use crate::domain::{ModelName, Result};
+use crate::domain::{ModelName, Result, Version};
 use rusqlite::{Connection, Transaction, params};
 
 /// Gives a model without description one.
@@ -32,15 +32,25 @@ pub fn add_model_tag(
     Ok(())
 }
 
-/// Makes a version with the number it has elsewhere; later ones made here get greater numbers.
-pub fn add_version(transaction: &Transaction<'_>, version: &ModelVersion) -> Result<()> {
-    let model = version.model.as_str();
+/// The next version of a model gets a greater number than this.
+pub fn count_version(
+    transaction: &Transaction<'_>,
+    model: &ModelName,
+    version: Version,
+) -> Result<()> {
     transaction
         .prepare_cached(
             "insert into version_counters (model, last) values (?1, ?2)
              on conflict (model) do update set last = max(last, excluded.last)",
         )?
-        .execute(params![model, version.version.0])?;
+        .execute(params![model.as_str(), version.0])?;
+    Ok(())
+}
+
+/// Makes a version with the number it has elsewhere; later ones made here get greater numbers.
+pub fn add_version(transaction: &Transaction<'_>, version: &ModelVersion) -> Result<()> {
+    let model = version.model.as_str();
+    count_version(transaction, &version.model, version.version)?;
     transaction
         .prepare_cached(
             "insert into model_versions (model, version, run_id, source, status, stage, description, user, created, updated)

@@ -17,10 +17,16 @@ pub fn status(app: &App, area: Rect, buffer: &mut Buffer) {
         buffer.set_string(area.x + 1, area.y, "/", theme.accent);
         let line = Rect::new(area.x + 2, area.y, area.width.saturating_sub(3), 1);
         field.render(buffer, line, theme.text, true);
-        let hint = "Enter keeps · Esc clears";
-        let wide = text::width(hint) as u16;
-        if text::width(&field.text) as u16 + wide + 8 < area.width {
-            buffer.set_string(area.right() - wide - 1, area.y, hint, theme.dim);
+        let (hint, style) = match app.pane().typed() {
+            Some(Err(wrong)) => (format!("▲ {wrong}"), theme.warn),
+            Some(Ok(left)) => (format!("{left} · Enter keeps · Esc clears"), theme.dim),
+            None => ("Enter keeps · Esc clears".to_owned(), theme.dim),
+        };
+        let room = usize::from(area.width).saturating_sub(text::width(&field.text) + 7);
+        if room >= 16 {
+            let hint = text::cut(&hint, room);
+            let wide = text::width(&hint) as u16;
+            buffer.set_string(area.right() - wide - 1, area.y, hint, style);
         }
         return;
     }

@@ -63,6 +63,10 @@ pub enum Action {
     Columns,
     /// Only what differs.
     Differences,
+    /// Put together by something in common.
+    Group,
+    /// Choose the experiment.
+    Experiment,
     /// Window or x axis.
     Window,
     /// Baseline or reference.
@@ -196,6 +200,8 @@ pub const TABLE: &[Meaning] = table! {
         pane A::Reverse, "reverse", ["S"], "turn the order round";
         pane A::Columns, "columns", ["v"], "choose columns";
         pane A::Differences, "differences", ["d"], "differences only";
+        pane A::Group, "group", ["B"], "put together by user, parameter, tag";
+        pane A::Experiment, "experiment", ["E"], "which experiment";
         pane A::Window, "window", ["w"], "window or x axis";
         pane A::Baseline, "baseline", ["b"], "baseline or reference";
     "chart":

@@ -50,7 +50,11 @@ const ENTRIES: &[Entry] = &[
         "PIPELINE [KEY=VALUE…]",
         "one training run of a pipeline",
     ),
-    here("runs list", "[FILTER]", "pane Runs"),
+    here(
+        "runs list",
+        "[--experiment NAME]",
+        "pane Runs, of one experiment or of all",
+    ),
     here("runs show", "ID", "a run in pane Runs"),
     here("models list", "", "pane Registry"),
     here("models show", "NAME", "a model in pane Registry"),
@@ -313,7 +317,14 @@ pub fn run(
     };
     let go = |pane: PaneId| Ok(vec![Effect::Go(pane, Target::Last)]);
     match entry.name {
-        "runs list" => go(PaneId::Runs),
+        "runs list" => {
+            let name = arguments.iter().find(|word| **word != "--experiment");
+            let target = match name {
+                Some(name) => Target::Experiment((*name != "all").then(|| (*name).to_owned())),
+                None => Target::Last,
+            };
+            Ok(vec![Effect::Go(PaneId::Runs, target)])
+        }
         "models list" => go(PaneId::Registry),
         "features list" => go(PaneId::Features),
         "jobs list" => go(PaneId::Jobs),

@@ -97,6 +97,19 @@ fn the_daemon_ends_in_order_and_leaves_nothing_that_says_it_runs() {
 }
 
 #[test]
+fn who_was_told_that_it_stopped_may_start_the_next_at_once() {
+    let house = House::new("server = { listen = \"127.0.0.1:0\" }\n");
+    let mut pids = Vec::new();
+    for _ in 0..4 {
+        house.done(&["up"]);
+        pids.push(house.daemon());
+        house.done(&["down"]);
+    }
+    pids.dedup();
+    assert_eq!(pids.len(), 4);
+}
+
+#[test]
 fn after_kill_9_the_next_command_finds_a_clean_house() {
     let house = House::new("server = { listen = \"127.0.0.1:0\" }\n");
     house.done(&["up"]);

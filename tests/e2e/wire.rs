@@ -48,11 +48,27 @@ impl Line {
         self.try_ask(method, path, body).unwrap()
     }
 
+    /// The same, with more header lines.
+    pub fn ask_with(&mut self, method: &str, path: &str, more: &[&str], body: &str) -> Answer {
+        self.exchange(method, path, more, body).unwrap()
+    }
+
     /// The same, where the other side may go away.
     pub fn try_ask(&mut self, method: &str, path: &str, body: &str) -> std::io::Result<Answer> {
+        self.exchange(method, path, &[], body)
+    }
+
+    fn exchange(
+        &mut self,
+        method: &str,
+        path: &str,
+        more: &[&str],
+        body: &str,
+    ) -> std::io::Result<Answer> {
+        let more: String = more.iter().map(|line| format!("{line}\r\n")).collect();
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
-             x-trainyard-user: bob\r\ncontent-length: {}\r\n\r\n{body}",
+             x-trainyard-user: bob\r\n{more}content-length: {}\r\n\r\n{body}",
             body.len()
         );
         self.stream.get_mut().write_all(request.as_bytes())?;

@@ -13,6 +13,8 @@ use std::time::Duration;
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long to wait for an answer unless said otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Bytes of a body sent at once.
+const BLOCK: u64 = 256 * 1024;
 /// Bytes of an answer's head at most.
 const HEAD: usize = 64 * 1024;
 
@@ -59,6 +61,19 @@ impl Http {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Result<Answer> {
+        let length = body.len() as u64;
+        self.send(method, path, headers, length, &mut { body })
+    }
+
+    /// The same with `length` bytes of `body`, which are never in memory as a whole.
+    pub fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        length: u64,
+        body: &mut dyn Read,
+    ) -> Result<Answer> {
         let connection = match self.connection.take() {
             Some(mut connection) => match connection.is_stale() {
                 false => connection,
@@ -67,11 +82,27 @@ impl Http {
             None => Connection::open(&self.address)?,
         };
         connection.patience(self.patience)?;
-        let (status, mut content) = connection.ask(method, path, headers, body)?;
+        let (status, mut content) = connection.ask_from(method, path, headers, length, body)?;
         let mut body = Vec::new();
         content.read_to_end(&mut body).map_err(unanswered)?;
         self.connection = content.finished();
         Ok(Answer { status, body })
+    }
+
+    /// Fetches what is too large for memory, over a connection of its own: status, length when it is known, content.
+    pub fn fetch(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<(u16, Option<u64>, Box<dyn Read>)> {
+        let connection = Connection::open(&self.address)?;
+        connection.patience(self.patience)?;
+        let (status, content) = connection.ask("GET", path, headers, &[])?;
+        let length = match content.rest {
+            Rest::Length(length) => Some(length),
+            Rest::Chunk { .. } | Rest::End => None,
+        };
+        Ok((status, length, Box::new(content)))
     }
 }
 
@@ -231,17 +262,28 @@ impl Connection {
 
     /// Sends a request; answers the status and the content to be read.
     pub(super) fn ask(
-        mut self,
+        self,
         method: &str,
         path: &str,
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Result<(u16, Body)> {
+        let length = body.len() as u64;
+        self.ask_from(method, path, headers, length, &mut { body })
+    }
+
+    /// The same with `length` bytes of `body`, which are never in memory as a whole.
+    pub(super) fn ask_from(
+        mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        length: u64,
+        body: &mut dyn Read,
+    ) -> Result<(u16, Body)> {
         let mut request = format!(
-            "{method} {}{path} HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n",
-            self.prefix,
-            self.host,
-            body.len()
+            "{method} {}{path} HTTP/1.1\r\nhost: {}\r\ncontent-length: {length}\r\n",
+            self.prefix, self.host,
         );
         if let Some(token) = &self.token {
             request.push_str(&format!("authorization: Bearer {}\r\n", clean(token)));
@@ -250,15 +292,33 @@ impl Connection {
             request.push_str(&format!("{name}: {}\r\n", clean(value)));
         }
         request.push_str("\r\n");
+        // Head and the beginning of the body in one packet.
         let mut bytes = request.into_bytes();
-        bytes.extend_from_slice(body);
-        self.socket
-            .get_mut()
-            .write_all(&bytes)
-            .and_then(|()| self.socket.get_mut().flush())
-            .map_err(unanswered)?;
+        let mut left = length;
+        let sent = loop {
+            let room = left.min(BLOCK);
+            let whole = bytes.len() as u64 + room;
+            body.take(room).read_to_end(&mut bytes)?;
+            if (bytes.len() as u64) < whole {
+                return Err(Error::conflict(format!(
+                    "what is sent to `{path:.200}` became shorter meanwhile"
+                )));
+            }
+            left -= room;
+            let socket = self.socket.get_mut();
+            let sent = socket.write_all(&bytes).and_then(|()| socket.flush());
+            if left == 0 || sent.is_err() {
+                break sent;
+            }
+            bytes.clear();
+        };
         loop {
-            let head = self.head()?;
+            // Who refuses a file may close before its end came: what was said before that counts.
+            let head = match (self.head(), sent.as_ref().map_err(io::Error::kind)) {
+                (Ok(head), _) => head,
+                (Err(_), Err(kind)) => return Err(unanswered(kind.into())),
+                (Err(error), Ok(())) => return Err(error),
+            };
             // 1xx are no answers yet.
             if !(100..200).contains(&head.status) {
                 let rest = match (method, head.status) {

@@ -1,6 +1,7 @@
 //! Starts a workspace's daemon, once, however many ask at the same time.
 
 use super::Client;
+use crate::domain::allocator::FRUGAL;
 use crate::domain::{Error, ErrorKind, Result};
 use crate::workspace::Workspace;
 use std::fs::File;
@@ -12,14 +13,6 @@ use std::time::{Duration, Instant};
 const START: Duration = Duration::from_secs(5);
 /// Time between two looks.
 const PAUSE: Duration = Duration::from_millis(5);
-
-/// What makes the C library's allocator give memory back: two arenas for all threads, and pages of their own for
-/// whatever is larger than 128 KiB. Without it a daemon keeps over 100 MiB from the busiest moment of its life.
-const FRUGAL: [(&str, &str); 3] = [
-    ("MALLOC_ARENA_MAX", "2"),
-    ("MALLOC_MMAP_THRESHOLD_", "131072"),
-    ("MALLOC_TRIM_THRESHOLD_", "131072"),
-];
 
 /// Takes the start lock, and starts the daemon unless one answers by then.
 pub(super) fn start(client: &Client, workspace: &Workspace, options: &[&str]) -> Result<()> {

@@ -318,6 +318,11 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
         Command::Audit { object, limit } => {
             Reply::Audit(services.access.audit(object.as_deref(), limit)?)
         }
+        Command::Alerts => Reply::Alerts(services.monitoring.alerts().list()?),
+        Command::AcknowledgeAlert { alert } => {
+            services.monitoring.alerts().acknowledge(alert, by)?;
+            Reply::Done
+        }
         Command::Reload => {
             context.pipelines.reload()?;
             Reply::Done

@@ -22,6 +22,8 @@ pub(super) fn snapshot(context: &Context, topic: &Topic) -> Result<Snapshot> {
                 .collect::<Result<_>>()?,
         ),
         Topic::Compare { runs } => Snapshot::Compare(services.tracking.compare(runs)?),
+        Topic::Groups { query, by } => Snapshot::Groups(services.tracking.groups(query, by)?),
+        Topic::Sweep { query, metric } => Snapshot::Sweep(services.tracking.sweep(query, metric)?),
         Topic::Models => Snapshot::Models(services.registry.models(services)?),
         Topic::Model { model } => Snapshot::Model(Box::new(services.registry.page(model)?)),
         Topic::Version { model, version } => Snapshot::Version(Box::new(
@@ -147,6 +149,18 @@ pub(super) fn touches(event: &Event, topic: &Topic) -> bool {
                 | E::RegistryChanged { .. }
                 | E::AliasMoved { .. }
         ),
+        Topic::Groups { .. } => matches!(
+            event,
+            E::ExperimentsChanged
+                | E::RunChanged { .. }
+                | E::MetricsLogged { .. }
+                | E::AliasMoved { .. }
+        ),
+        Topic::Sweep { metric, .. } => match event {
+            E::MetricsLogged { keys, .. } => keys.contains(metric),
+            E::ExperimentsChanged | E::RunChanged { .. } => true,
+            _ => false,
+        },
         Topic::Run { run: shown } => match event {
             E::RunChanged { run } | E::MetricsLogged { run, .. } => run == shown,
             E::AliasMoved { .. } | E::RegistryChanged { .. } => true,

@@ -174,6 +174,11 @@ const ROUTES: &[Line] = &[
         Reach::Model,
     ),
     moves("DELETE", "/api/2.0/mlflow/logged-models/{}"),
+    // MLflow: traces, which nobody keeps here
+    logs("POST", "/api/3.0/mlflow/traces", Reach::Never),
+    logs("POST", "/v1/traces", Reach::Never),
+    reads("POST", "/api/3.0/mlflow/traces/search"),
+    reads("GET", "/api/3.0/mlflow/traces/batchGet"),
     // MLflow: registry
     reads("GET", "/api/2.0/mlflow/registered-models/get"),
     reads("GET", "/api/2.0/mlflow/registered-models/search"),

@@ -7,32 +7,61 @@ use crate::domain::run::{DatasetInput, Pair, Run};
 use crate::domain::{Error, LoggedModelId, Result, RunId, Timestamp};
 use crate::service::tracking::Entry;
 use crate::service::tracking::logged_models::ModelPoint;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
 
 /// The tag of a dataset input that says what it was used for.
 const CONTEXT: &str = "mlflow.data.context";
 
 fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Whole(i64),
-        Fraction(f64),
-        Text(String),
+    deserializer.deserialize_any(WholeVisitor)
+}
+
+/// Takes what comes without keeping a copy of it first.
+struct WholeVisitor;
+
+impl<'de> Visitor<'de> for WholeVisitor {
+    type Value = Option<i64>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an integer")
     }
-    match Option::<Either>::deserialize(deserializer)? {
-        None => Ok(None),
-        Some(Either::Whole(number)) => Ok(Some(number)),
-        Some(Either::Fraction(number)) if number.fract() == 0.0 && number.abs() < 9.0e18 => {
-            Ok(Some(number as i64))
-        }
-        Some(Either::Fraction(number)) => {
-            Err(D::Error::custom(format!("`{number}` is no integer")))
-        }
-        Some(Either::Text(text)) => text
-            .parse()
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_none<E: serde::de::Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Some(number))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Self::Value, E> {
+        i64::try_from(number)
             .map(Some)
-            .map_err(|_| D::Error::custom(format!("`{text}` is no integer"))),
+            .map_err(|_| E::custom(format!("`{number}` is no integer of 64 bits")))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Self::Value, E> {
+        if number.fract() == 0.0 && number.abs() < 9.0e18 {
+            Ok(Some(number as i64))
+        } else {
+            Err(E::custom(format!("`{number}` is no integer")))
+        }
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        text.parse()
+            .map(Some)
+            .map_err(|_| E::custom(format!("`{text}` is no integer")))
     }
 }
 
@@ -41,6 +70,16 @@ fn value<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str("NaN")
     } else {
         serializer.serialize_f64(value.clamp(f64::MIN, f64::MAX))
+    }
+}
+
+/// A metric's value as [`MetricOut`] has it, written after `json`.
+pub fn write_value(json: &mut Vec<u8>, value: f64) {
+    if value.is_nan() {
+        json.extend_from_slice(b"\"NaN\"");
+    } else {
+        // A finite number in a vector: this cannot fail.
+        let _ = serde_json::to_writer(json, &value.clamp(f64::MIN, f64::MAX));
     }
 }
 
@@ -109,30 +148,27 @@ fn given(text: Option<String>) -> Option<String> {
 }
 
 impl MetricIn {
-    /// The metric.
-    pub fn metric(&self) -> Result<Metric> {
-        Ok(Metric {
-            key: self.key.clone(),
+    /// The metric, and what the logged model that it names gets of it.
+    pub fn taken(self) -> Result<(Metric, Option<ModelPoint>)> {
+        let Some(timestamp) = self.timestamp.map(Timestamp) else {
+            return Err(Error::invalid(format!(
+                "missing value for required parameter `timestamp` of metric `{}`",
+                self.key
+            )));
+        };
+        let metric = Metric {
+            key: self.key,
             value: self.value,
-            timestamp: self.timestamp.map(Timestamp).ok_or_else(|| {
-                Error::invalid(format!(
-                    "missing value for required parameter `timestamp` of metric `{}`",
-                    self.key
-                ))
-            })?,
+            timestamp,
             step: self.step.unwrap_or(0),
-        })
-    }
-
-    /// What the logged model it names gets of it.
-    pub fn point(self) -> Result<Option<ModelPoint>> {
-        let metric = self.metric()?;
-        Ok(given(self.model_id).map(|model| ModelPoint {
-            metric,
+        };
+        let point = given(self.model_id).map(|model| ModelPoint {
+            metric: metric.clone(),
             model: LoggedModelId(model),
             dataset_name: given(self.dataset_name),
             dataset_digest: given(self.dataset_digest),
-        }))
+        });
+        Ok((metric, point))
     }
 }
 
@@ -167,6 +203,11 @@ pub struct Which {
 }
 
 impl Which {
+    /// From the two fields that name a run.
+    pub fn of(run_id: Option<String>, run_uuid: Option<String>) -> Self {
+        Self { run_id, run_uuid }
+    }
+
     /// The run.
     pub fn run(&self) -> Result<RunId> {
         [&self.run_id, &self.run_uuid]

@@ -25,6 +25,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -108,16 +109,27 @@ where
     T: DeserializeOwned,
     R: Serialize + Send + 'static,
 {
-    let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
-    let asked: serde_json::Value = serde_json::from_slice(body).map_err(Error::from)?;
-    let bytes = serde_json::to_vec(&asked).map_err(Error::from)?;
-    blocking(move || {
-        let asked = serde_json::from_slice(&bytes)
-            .map_err(|error| Error::invalid(format!("invalid request: {error}")))?;
-        work(&services, asked)
+    blocking(move || work(&services, decoded(&body)?))
+        .await
+        .map(|value| encoded(&value))
+}
+
+/// A body as the type that its endpoint takes, in one pass; no body is an empty object.
+fn decoded<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|error| match error.classify() {
+        Category::Data => Error::invalid(format!("invalid request: {error}")),
+        _ => Error::from(error),
     })
-    .await
-    .map(|value| encoded(&value))
+}
+
+/// Does the work on a blocking thread, which writes the answer's JSON itself.
+async fn written(
+    work: impl FnOnce() -> Result<Vec<u8>> + Send + 'static,
+) -> Result<Response, ApiError> {
+    blocking(work)
+        .await
+        .map(|bytes| ([(header::CONTENT_TYPE, "application/json")], bytes).into_response())
 }
 
 /// A query's parameters; of one given twice the last.
@@ -235,5 +247,7 @@ fn page<T>(rows: &mut Vec<T>, from: u64, limit: u64) -> Option<String> {
     Some(token(from + limit))
 }
 
+#[cfg(test)]
+mod registry_tests;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,10 @@ use super::dto::{
     view_type,
 };
 use super::experiments::limit;
-use super::{ApiError, Asked, Empty, answer, missing, offset, page, query, required};
+use super::{
+    ApiError, Asked, Empty, answer, decoded, missing, offset, page, query, required, written,
+};
+use crate::domain::metric::Number;
 use crate::domain::run::{Pair, RunStatus};
 use crate::domain::{Error, ExperimentId, LoggedModelId, Result, RunId, Timestamp};
 use crate::service::Services;
@@ -123,15 +126,9 @@ struct Search {
     page_token: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Found {
-    runs: Vec<RunDto>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_page_token: Option<String>,
-}
-
 async fn search(State(services): Served, body: Bytes) -> Answer {
-    answer(services, body, |services, asked: Search| {
+    written(move || {
+        let asked: Search = decoded(&body)?;
         let limit = limit(asked.max_results.0, 1000, 50_000)?;
         let from = offset(asked.page_token.as_deref())?;
         let mut runs = services.tracking.search_runs(&RunSearch {
@@ -143,18 +140,29 @@ async fn search(State(services): Served, body: Bytes) -> Answer {
             limit: limit + 1,
         })?;
         let next_page_token = page(&mut runs, from, limit);
-        Ok(Found {
-            runs: runs.iter().map(RunDto::from).collect(),
-            next_page_token,
-        })
+        let mut json = b"{\"runs\":[".to_vec();
+        for (number, run) in runs.iter().enumerate() {
+            if number > 0 {
+                json.push(b',');
+            }
+            serde_json::to_writer(&mut json, &RunDto::from(run))?;
+        }
+        json.push(b']');
+        if let Some(token) = next_page_token {
+            json.extend_from_slice(b",\"next_page_token\":");
+            serde_json::to_writer(&mut json, &token)?;
+        }
+        json.push(b'}');
+        Ok(json)
     })
     .await
 }
 
 #[derive(Deserialize)]
 struct Batch {
-    #[serde(flatten)]
-    which: Which,
+    // Flattened fields are kept twice while they are read, and a batch is large: these two are `Which`'s.
+    run_id: Option<String>,
+    run_uuid: Option<String>,
     #[serde(default)]
     metrics: Vec<MetricIn>,
     #[serde(default)]
@@ -167,7 +175,7 @@ async fn log_batch(State(services): Served, body: Bytes) -> Answer {
     answer(services, body, |services, asked: Batch| {
         log(
             services,
-            &asked.which.run()?,
+            &Which::of(asked.run_id, asked.run_uuid).run()?,
             asked.metrics,
             asked.params.into_iter().map(Pair::from).collect(),
             asked.tags.into_iter().map(Pair::from).collect(),
@@ -184,13 +192,12 @@ fn log(
     params: Vec<Pair>,
     tags: Vec<Pair>,
 ) -> Result<Empty> {
-    let points = metrics
-        .iter()
-        .map(MetricIn::metric)
-        .collect::<Result<Vec<_>>>()?;
+    let mut points = Vec::with_capacity(metrics.len());
     let mut of_models = Vec::new();
     for metric in metrics {
-        of_models.extend(metric.point()?);
+        let (metric, point) = metric.taken()?;
+        points.push(metric);
+        of_models.extend(point);
     }
     services
         .tracking
@@ -200,11 +207,11 @@ fn log(
 
 #[derive(Deserialize)]
 struct OneMetric {
-    #[serde(flatten)]
-    which: Which,
+    run_id: Option<String>,
+    run_uuid: Option<String>,
     #[serde(default)]
     key: String,
-    value: Option<serde_json::Value>,
+    value: Option<Number>,
     #[serde(default)]
     timestamp: Whole,
     #[serde(default)]
@@ -216,20 +223,18 @@ struct OneMetric {
 
 async fn log_metric(State(services): Served, body: Bytes) -> Answer {
     answer(services, body, |services, asked: OneMetric| {
-        let value = asked.value.ok_or_else(|| missing("value"))?;
-        let metric: MetricIn = serde_json::from_value(serde_json::json!({
-            "key": asked.key,
-            "value": value,
-            "timestamp": asked.timestamp.0,
-            "step": asked.step.0,
-            "model_id": asked.model_id,
-            "dataset_name": asked.dataset_name,
-            "dataset_digest": asked.dataset_digest,
-        }))
-        .map_err(|error| Error::invalid(format!("invalid metric: {error}")))?;
+        let metric = MetricIn {
+            key: asked.key,
+            value: asked.value.ok_or_else(|| missing("value"))?.0,
+            timestamp: asked.timestamp.0,
+            step: asked.step.0,
+            model_id: asked.model_id,
+            dataset_name: asked.dataset_name,
+            dataset_digest: asked.dataset_digest,
+        };
         log(
             services,
-            &asked.which.run()?,
+            &Which::of(asked.run_id, asked.run_uuid).run()?,
             vec![metric],
             Vec::new(),
             Vec::new(),

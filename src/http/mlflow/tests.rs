@@ -10,13 +10,14 @@ use crate::workspace::Workspace;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-struct Server {
-    http: Http,
+pub(super) struct Server {
+    pub http: Http,
+    pub services: Arc<Services>,
     _folder: tempfile::TempDir,
     _edge: tokio::runtime::Runtime,
 }
 
-fn server() -> Server {
+pub(super) fn server() -> Server {
     let folder = tempfile::tempdir().unwrap();
     let services = Services::open(
         Workspace::at(folder.path()).unwrap(),
@@ -37,13 +38,14 @@ fn server() -> Server {
     edge.spawn(async move { axum::serve(listener, router).await });
     Server {
         http: Http::connect(&Address::Url(format!("http://{address}"), None)).unwrap(),
+        services,
         _folder: folder,
         _edge: edge,
     }
 }
 
 impl Server {
-    fn ask(&mut self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    pub fn ask(&mut self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let body = if method == "GET" {
             Vec::new()
         } else {
@@ -60,13 +62,13 @@ impl Server {
         self.ask("POST", &format!("/api/2.0/mlflow/{path}"), body)
     }
 
-    fn good(&mut self, path: &str, body: &Value) -> Value {
+    pub fn good(&mut self, path: &str, body: &Value) -> Value {
         let (status, value) = self.post(path, body);
         assert_eq!(status, 200, "{path}: {value}");
         value
     }
 
-    fn refused(&mut self, path: &str, body: &Value, status: u16, code: &str) {
+    pub fn refused(&mut self, path: &str, body: &Value, status: u16, code: &str) {
         let (got, value) = self.post(path, body);
         assert_eq!(
             (got, &value["error_code"]),
@@ -75,13 +77,13 @@ impl Server {
         );
     }
 
-    fn get(&mut self, path: &str) -> Value {
+    pub fn get(&mut self, path: &str) -> Value {
         let (status, value) = self.ask("GET", &format!("/api/2.0/mlflow/{path}"), &json!({}));
         assert_eq!(status, 200, "{path}: {value}");
         value
     }
 
-    fn run(&mut self) -> String {
+    pub fn run(&mut self) -> String {
         let made = self.good(
             "runs/create",
             &json!({"experiment_id": "0", "user_id": "ana"}),
@@ -271,7 +273,7 @@ fn search_orders_nan_after_numbers_and_absent_last() {
         &json!({"experiment_ids": ["0"], "filter": "metrics.m > 0 AND attributes.run_name LIKE 'c%'"}),
     );
     assert_eq!(names(&found), "c");
-    for filter in ["metrics.m > 0 OR metrics.m < 9", "metrics.m > '1'", "what"] {
+    for filter in ["metrics.m > 0 OR", "metrics.m > '1'", "what"] {
         server.refused(
             "runs/search",
             &json!({"experiment_ids": ["0"], "filter": filter}),

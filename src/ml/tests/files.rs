@@ -24,8 +24,8 @@ fn every_trainers_model_comes_back_the_same() {
             loaded.predict(&inputs).unwrap(),
             model.predict(&inputs).unwrap()
         );
-        assert_eq!(model_file::reference(&path).unwrap().rows(), 300);
-        let example = model_file::example(&path).unwrap();
+        assert_eq!(model_file::reference(&path, None).unwrap().rows(), 300);
+        let example = model_file::example(&path, &model.signature).unwrap();
         assert_eq!(example.rows(), 5);
         let head = inputs.take(&[0, 1, 2, 3, 4]).unwrap();
         assert_eq!(

@@ -3,6 +3,7 @@
 //! start to the end of the worker it is held, without a gap that a restarted daemon could misread.
 
 use super::Executor;
+use crate::domain::allocator::FRUGAL;
 use crate::domain::{Error, Result};
 use crate::job_folder::process_start;
 use crate::job_folder::{FOLDER_VARIABLE, JobFolder, LOCKED_VARIABLE};
@@ -70,15 +71,15 @@ impl Executor for Local {
                 folder.path().display()
             ))
         })?;
-        let child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        for (name, _) in FRUGAL {
+            command.env_remove(name);
+        }
+        let child = command
             .arg("worker")
             .arg(folder.path())
             .env(FOLDER_VARIABLE, folder.path())
             .env(LOCKED_VARIABLE, "1")
-            // a daemon's allocator is set to give memory back, which a worker has no time for
-            .env_remove("MALLOC_ARENA_MAX")
-            .env_remove("MALLOC_MMAP_THRESHOLD_")
-            .env_remove("MALLOC_TRIM_THRESHOLD_")
             .current_dir(folder.path())
             .stdin(Stdio::from(lock))
             .stdout(Stdio::from(output(&folder.stdout())?))

@@ -12,6 +12,7 @@ use crate::config::{TriggerConfig, TriggerOn};
 use crate::domain::trigger::Cause;
 use crate::domain::{Error, Result};
 use crate::service::Services;
+use crate::service::pipelines::{STORM_KIND, storm_source};
 use file::Files;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -160,6 +161,21 @@ impl Triggers {
         }
     }
 
+    /// Whether enough runs were started for nothing: then an alert says so, and the occasion is passed over.
+    fn storm(&self, pipeline: &str, cause: &Cause, key: &str) -> Result<bool> {
+        let runs = &self.services.pipelines;
+        let alerts = self.services.monitoring.alerts();
+        let source = storm_source(pipeline);
+        let Some(reason) = runs.storm(pipeline)? else {
+            alerts.resolve(&source, STORM_KIND)?;
+            return Ok(false);
+        };
+        info!(pipeline, reason, "trigger passed over");
+        alerts.raise(&source, STORM_KIND, &reason)?;
+        runs.skip(pipeline, cause.clone(), key, &reason)?;
+        Ok(true)
+    }
+
     fn try_fire(&self, pipeline: &str, cause: Cause, key: String) -> Result<()> {
         let runs = &self.services.pipelines;
         if runs.has_key(&key)? {
@@ -179,6 +195,9 @@ impl Triggers {
                 format!("pipeline {pipeline} not started ({why}): {reason}"),
             )?;
             return runs.skip(pipeline, cause, &key, &reason);
+        }
+        if self.storm(pipeline, &cause, &key)? {
+            return Ok(());
         }
         let started = self
             .runner

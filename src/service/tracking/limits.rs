@@ -3,6 +3,7 @@
 use crate::domain::metric::Metric;
 use crate::domain::run::Pair;
 use crate::domain::{Error, Result};
+use rustc_hash::FxHashSet;
 
 /// Metrics in one batch.
 const METRICS: usize = 1000;
@@ -113,8 +114,17 @@ pub fn batch(metrics: &[Metric], params: &[Pair], tags: &[Pair]) -> Result<()> {
             )));
         }
     }
+    let mut known = FxHashSet::default();
     for metric in metrics {
-        key("metric", &metric.key)?;
+        if known.insert(metric.key.as_str()) {
+            key("metric", &metric.key)?;
+        }
+        if metric.timestamp.0 < 0 {
+            return Err(Error::invalid(format!(
+                "`timestamp` {} of metric `{}` is negative",
+                metric.timestamp.0, metric.key
+            )));
+        }
     }
     params.iter().try_for_each(param)?;
     tags.iter().try_for_each(tag)

@@ -7,7 +7,7 @@ use crate::domain::experiment::{Experiment, Lifecycle};
 use crate::domain::registry::{ModelVersion, MoveKind, RegisteredModel};
 use crate::domain::run::Run;
 use crate::domain::transfer::{Part, Taken, Tally};
-use crate::domain::{Error, ErrorKind, Event, ModelName, Result, RunId, Timestamp};
+use crate::domain::{Error, ErrorKind, Event, ModelName, Result, RunId, Timestamp, Version};
 use crate::store::audit::{self, AuditLine};
 use crate::store::registry::{self, NewMove};
 use crate::store::{Transaction, experiments, metrics, runs, transfer};
@@ -165,6 +165,7 @@ fn run(transaction: &Transaction<'_>, there: Run, touched: &mut Touched) -> Resu
 fn model(
     transaction: &Transaction<'_>,
     there: &RegisteredModel,
+    last: u32,
     touched: &mut Touched,
 ) -> Result<Taken> {
     let new = registry::ensure_model(transaction, &there.name, there.created)?;
@@ -172,6 +173,7 @@ fn model(
         .ok_or_else(|| Error::internal(format!("model `{}` was not made", there.name)))?;
     let mut differences = Vec::new();
     transfer::describe_model(transaction, &there.name, &there.description)?;
+    transfer::count_version(transaction, &there.name, Version(last))?;
     for (key, value) in &there.tags {
         match here.tags.iter().find(|(known, _)| known == key) {
             None => transfer::add_model_tag(transaction, &there.name, key, value)?,
@@ -261,7 +263,7 @@ fn take(
             touched.runs.insert(run);
             Ok(Taken::default())
         }
-        Part::Model { model: there } => model(transaction, &there, touched),
+        Part::Model { model: there, last } => model(transaction, &there, last, touched),
         Part::Version { version: there } => version(transaction, &there, touched),
         Part::Alias {
             model,
@@ -298,7 +300,7 @@ impl Tracking {
                     Part::Experiment { experiment } => {
                         Some(format!("experiment:{}", experiment.name))
                     }
-                    Part::Model { model } => Some(format!("model:{}", model.name)),
+                    Part::Model { model, .. } => Some(format!("model:{}", model.name)),
                     _ => None,
                 };
                 let one = take(transaction, part, &by, now, &mut touched)?;
@@ -372,7 +374,7 @@ mod tests {
     use crate::config::Config;
     use crate::domain::metric::Metric;
     use crate::domain::run::{Pair, RunStatus};
-    use crate::domain::{ExperimentId, SystemClock, Version};
+    use crate::domain::{ExperimentId, SystemClock};
     use crate::service::Services;
     use crate::workspace::Workspace;
     use std::sync::Arc;
@@ -432,6 +434,7 @@ mod tests {
                     tags: vec![("k".into(), "v".into())],
                     aliases: Vec::new(),
                 },
+                last: 4,
             },
             Part::Version {
                 version: Box::new(ModelVersion {
@@ -499,7 +502,7 @@ mod tests {
                 transfer::greatest_version(transaction, &ModelName::from("m"))
             })
             .unwrap();
-        assert_eq!(next, 3);
+        assert_eq!(next, 4);
     }
 
     #[test]

@@ -51,11 +51,10 @@ fn run(services: &Services, name: &str, points: Vec<Metric>) -> RunId {
 
 fn query(filter: &str, order: &str) -> RunQuery {
     RunQuery {
-        experiment: None,
         filter: filter.to_owned(),
         order_by: order.to_owned(),
-        offset: 0,
         limit: 3,
+        ..RunQuery::default()
     }
 }
 

@@ -9,18 +9,22 @@ use crate::domain::run::Pair;
 /// Parameters that say which rows a run learned from and was judged on, as training jobs log them.
 const ROWS: [&str; 5] = ["train_from", "train_to", "rows", "holdout_rows", "seed"];
 
-/// Whether two runs say that they were judged on different rows: then their metrics are not comparable, nor their folds.
-pub fn other_rows(mine: &[Pair], theirs: &[Pair]) -> bool {
-    let value = |params: &[Pair], key: &str| {
+/// Where two runs say that they were judged on different rows: the parameter, the first's value, the second's. Their
+/// metrics are not comparable then, nor their folds.
+pub fn other_rows<'a>(mine: &'a [Pair], theirs: &'a [Pair]) -> Option<[&'a str; 3]> {
+    let value = |params: &'a [Pair], key: &str| {
         params
             .iter()
             .find(|pair| pair.key == key)
-            .map(|pair| pair.value.clone())
+            .map(|pair| pair.value.as_str())
     };
-    ROWS.iter()
-        .any(|key| match (value(mine, key), value(theirs, key)) {
-            (Some(mine), Some(theirs)) => mine != theirs,
-            _ => false,
+    // a script's `seed` may seed anything; a training job's also deals out the rows
+    let jobs = value(mine, "holdout_rows").is_some() && value(theirs, "holdout_rows").is_some();
+    ROWS.into_iter()
+        .filter(|key| jobs || *key != "seed")
+        .find_map(|key| {
+            let (mine, theirs) = (value(mine, key)?, value(theirs, key)?);
+            (mine != theirs).then_some([key, mine, theirs])
         })
 }
 
@@ -104,10 +108,10 @@ pub struct Side<'a> {
 
 /// How `one` stands against `other`, as a sentence.
 pub fn sentence(one: &Side<'_>, other: &Side<'_>, metric: &str, greater_is_better: bool) -> String {
-    if other_rows(one.params, other.params) {
+    if let Some([key, mine, theirs]) = other_rows(one.params, other.params) {
         let value = |side: &Side<'_>| side.value.map_or_else(|| "none".to_owned(), short);
         return format!(
-            "{} and {} were judged on different rows ({metric} {} and {}): only the gate has compared them on the same",
+            "{} and {} were judged on different rows ({key} {mine} and {theirs}; {metric} {} and {}): only the gate has compared them on the same",
             one.name,
             other.name,
             value(one),
@@ -265,7 +269,7 @@ mod tests {
             "{said}"
         );
         assert!(
-            !other_rows(&mine, &[]),
+            other_rows(&mine, &[]).is_none(),
             "a run that does not say is not held to differ"
         );
     }

@@ -1,18 +1,20 @@
 //! Read models of the runs pane: the table, one run, a curve. All of it from the store in one view.
 
 use super::verdict::{self, Side};
-use super::{METRIC_TAG, Tracking};
+use super::{METRIC_TAG, Tracking, leaders};
 use crate::domain::experiment::Lifecycle;
 use crate::domain::metric::{Bucket, Number, Series};
 use crate::domain::model::greater_is_better;
-use crate::domain::run::{Run, RunDetail, RunQuery, RunRow, RunTable};
+use crate::domain::run::{Pair, Run, RunDetail, RunQuery, RunRow, RunTable};
 use crate::domain::{ExperimentId, ModelName, Result, RunId, Timestamp, Version};
 use crate::store::Connection;
-use crate::store::search::{self, Dialect, Filter};
-use crate::store::table::{self, Scope};
-use crate::store::{artifacts, experiments, metrics, runs};
+use crate::store::search::{self, Order, Subject};
+use crate::store::table;
+use crate::store::{artifacts, board, experiments, metrics, runs};
 use std::collections::BTreeMap;
 
+/// The order that [`RunQuery::order_by`] calls so.
+const BEST: &str = "best";
 /// Rows of one page at most.
 const PAGE: u64 = 1000;
 /// Artifacts that a detail lists.
@@ -26,6 +28,20 @@ pub(super) struct Standpoint {
     pub greater: bool,
     /// The champion: its run and version.
     pub champion: Option<Leader>,
+}
+
+impl Standpoint {
+    /// Why a run's metrics cannot be compared with the champion's; none: they can, as far as both say.
+    pub fn unlike(&self, run: &Run, params: &[Pair]) -> Option<String> {
+        let leader = self.champion.as_ref()?;
+        if run.experiment != leader.run.experiment {
+            return Some("the champion is filed in another experiment".to_owned());
+        }
+        let [key, mine, theirs] = verdict::other_rows(params, &leader.run.params)?;
+        Some(format!(
+            "judged on other rows than the champion: `{key}` {mine}, not {theirs}"
+        ))
+    }
 }
 
 /// The run behind the champion alias.
@@ -109,9 +125,8 @@ impl Tracking {
 
     /// A page of the runs table. SQL filters, sorts and cuts; only the page's rows are read whole.
     pub fn table(&self, query: &RunQuery) -> Result<RunTable> {
-        let filter = search::parse(&query.filter, Dialect::Dashboard)?;
-        let orders = match query.order_by.trim() {
-            "" => Vec::new(),
+        let mut orders = match query.order_by.trim() {
+            "" | BEST => Vec::new(),
             clause => vec![search::parse_order(clause)?],
         };
         self.core.store.read(|view| {
@@ -121,26 +136,28 @@ impl Tracking {
                 .map(experiments::number)
                 .transpose()?;
             let standpoint = self.standpoint(view, query.experiment.as_ref())?;
-            let filtered = filter != Filter::All(Vec::new());
-            let mut scope = Scope {
-                experiments: number.map(|number| vec![number]),
-                lifecycle: Some(Lifecycle::Active),
-                filter,
-            };
+            let (scope, everything) = leaders::scope(query)?;
+            if query.order_by.trim() == BEST
+                && let Some(metric) = &standpoint.metric
+            {
+                orders = vec![Order {
+                    by: Subject::Metric(metric.clone()),
+                    descending: standpoint.greater,
+                }];
+            }
             let total = table::count(view, &scope)?;
             let best = match &standpoint.metric {
                 Some(metric) => table::best(view, &scope, metric, standpoint.greater)?,
                 None => None,
             };
-            let rows = table::window(view, &scope, &orders, query.offset, query.limit.min(PAGE))?
+            let page = table::window(view, &scope, &orders, query.offset, query.limit.min(PAGE))?;
+            let rows = table::rows(view, &page)?
                 .into_iter()
                 .map(|(number, run)| row(view, number, run, &standpoint))
                 .collect::<Result<Vec<_>>>()?;
-            let unfiltered = if filtered {
-                scope.filter = Filter::All(Vec::new());
-                table::count(view, &scope)?
-            } else {
-                total
+            let unfiltered = match everything {
+                Some(everything) => table::count(view, &everything)?,
+                None => total,
             };
             let champion = match &standpoint.champion {
                 Some(leader) => Some((
@@ -151,6 +168,8 @@ impl Tracking {
                 None => None,
             };
             Ok(RunTable {
+                sentence: leaders::sentence(view, &scope, &standpoint, total)?,
+                archived: board::archived(view, number)?,
                 experiments: experiments::names(view)?,
                 total,
                 unfiltered,
@@ -203,7 +222,12 @@ impl Tracking {
             }
             let own = folds(view, number, standpoint.metric.as_deref())?;
             let verdict = stand(&run, value, &own, &standpoint);
+            let parent = run.tag(board::PARENT).map(RunId::from);
+            let parent =
+                parent.and_then(|id| Some((id.clone(), runs::header(view, &id).ok()?.1.name)));
             Ok(RunDetail {
+                parent,
+                children: board::children(view, &run.id)?,
                 experiment: experiment.name,
                 rank,
                 champion,
@@ -270,17 +294,18 @@ fn add(bucket: &mut Bucket, step: i64, time: Timestamp, value: f64) {
     }
 }
 
-/// A run as a row: with its job, its version, its folds against the champion's.
-fn row(view: &Connection, number: i64, run: Run, standpoint: &Standpoint) -> Result<RunRow> {
+/// A run with parameters and metrics as a row: with its job, its version, its folds against the champion's.
+pub(super) fn row(
+    view: &Connection,
+    number: i64,
+    run: Run,
+    standpoint: &Standpoint,
+) -> Result<RunRow> {
     let job = table::job_of(view, &run.id)?;
     let version = table::version_from(view, &run.id)?;
-    let params = runs::params_of(view, number)?;
+    let unlike = standpoint.unlike(&run, &run.params);
     let paired = match &standpoint.champion {
-        Some(leader)
-            if leader.number != number
-                && !leader.folds.is_empty()
-                && !verdict::other_rows(&params, &leader.run.params) =>
-        {
+        Some(leader) if leader.number != number && !leader.folds.is_empty() && unlike.is_none() => {
             verdict::paired(
                 &folds(view, number, standpoint.metric.as_deref())?,
                 &leader.folds,
@@ -289,8 +314,17 @@ fn row(view: &Connection, number: i64, run: Run, standpoint: &Standpoint) -> Res
         }
         _ => None,
     };
-    let latest = metrics::latest(view, number)?;
+    let (own, set): (Vec<Pair>, Vec<Pair>) = runs::tags_of(view, number)?
+        .into_iter()
+        .partition(|tag| !tag.key.starts_with("mlflow.") && !tag.key.starts_with("trainyard."));
     Ok(RunRow {
+        children: board::children(view, &run.id)?,
+        parent: set
+            .into_iter()
+            .find(|tag| tag.key == board::PARENT)
+            .map(|tag| RunId(tag.value)),
+        tags: own.into_iter().map(|tag| (tag.key, tag.value)).collect(),
+        unlike,
         id: run.id,
         name: run.name,
         status: run.status,
@@ -302,11 +336,13 @@ fn row(view: &Connection, number: i64, run: Run, standpoint: &Standpoint) -> Res
         job: job.map(|job| job.id),
         version,
         folds: paired.map(|paired| (paired.better, paired.folds)),
-        metrics: latest
+        metrics: run
+            .metrics
             .into_iter()
             .map(|metric| (metric.key, Number(metric.value)))
             .collect(),
-        params: params
+        params: run
+            .params
             .into_iter()
             .map(|pair| (pair.key, pair.value))
             .collect(),

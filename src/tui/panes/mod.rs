@@ -120,6 +120,8 @@ pub enum Target {
     Deployment(DeploymentName),
     /// A job.
     Job(JobId),
+    /// An experiment's runs, by its name or id; none: those of all.
+    Experiment(Option<String>),
 }
 
 /// What the mouse did in a pane.
@@ -214,6 +216,11 @@ pub trait Pane {
     /// The filter that is in force; empty: none.
     fn filter(&self) -> &str {
         ""
+    }
+
+    /// Said beside the filter while it is typed: what it leaves, or what is wrong with it.
+    fn typed(&self) -> Option<Result<String, String>> {
+        None
     }
 
     /// Something shown depends on the time by the second (ages in seconds, a running clock).

@@ -12,7 +12,7 @@ use ratatui::layout::Rect;
 /// Draws a chart without its heading, which belongs to the frame around it.
 pub fn render(area: Rect, buf: &mut Buffer, chart: &Chart, look: &Look) {
     let grid = match chart {
-        Chart::Curves(_) | Chart::Scatter(_) => Grid::Lines(look.lines()),
+        Chart::Curves(_) | Chart::Scatter(_) | Chart::Parallel(_) => Grid::Lines(look.lines()),
         Chart::Histogram(_) => Grid::Standing { ascii: look.ascii },
         Chart::Bars(_) => Grid::Lying { ascii: look.ascii },
     };

@@ -101,6 +101,19 @@ impl Runs {
                 then: Then::Say(format!("job {job} is told to stop")),
             })];
         }
+        if self.archived_now() {
+            let command = |restore| Command::Archive {
+                run: row.id.clone(),
+                restore,
+            };
+            return vec![Effect::Send {
+                command: command(true),
+                then: Then::Undo {
+                    say: format!("restored {}", row.name),
+                    undo: Box::new(command(false)),
+                },
+            }];
+        }
         let command = |restore| Command::Archive {
             run: row.id.clone(),
             restore,
@@ -108,7 +121,10 @@ impl Runs {
         vec![Effect::Dialog(Dialog::Confirm {
             tag: "archive",
             title: format!("Archive {}?", row.name),
-            lines: vec!["It leaves the table; its data stay. u restores it for 30 s.".to_owned()],
+            lines: vec![
+                "It leaves the table; its data stay.".to_owned(),
+                "u restores it for 30 s; later: E, archived runs, x.".to_owned(),
+            ],
             verb: "Archive".to_owned(),
             command: Some(Box::new(command(false))),
             then: Then::Undo {
@@ -161,6 +177,8 @@ impl Runs {
                     .into_iter()
                     .collect();
             }
+            ("group", Answer::Item(place)) => self.group_by(*place),
+            ("experiment", Answer::Item(place)) => self.show_experiment(*place),
             ("train", Answer::Item(place)) => {
                 let pipeline = context
                     .overview

@@ -22,6 +22,8 @@ pub enum Column {
     Folds,
     /// A parameter.
     Param(String),
+    /// A tag.
+    Tag(String),
     /// Since it began.
     Age,
     /// How long it took.
@@ -36,7 +38,7 @@ impl Column {
         match self {
             Self::Name => "name".to_owned(),
             Self::State => "state".to_owned(),
-            Self::Metric(key) | Self::Param(key) => key.clone(),
+            Self::Metric(key) | Self::Param(key) | Self::Tag(key) => key.clone(),
             Self::Difference => "Δ champ".to_owned(),
             Self::Folds => "folds".to_owned(),
             Self::Age => "age".to_owned(),
@@ -50,6 +52,7 @@ impl Column {
         match self {
             Self::Metric(key) => format!("metric:{key}"),
             Self::Param(key) => format!("param:{key}"),
+            Self::Tag(key) => format!("tag:{key}"),
             Self::Difference => "difference".to_owned(),
             other => other.name(),
         }
@@ -68,6 +71,7 @@ impl Column {
             other => match other.split_once(':')? {
                 ("metric", key) => Self::Metric(key.to_owned()),
                 ("param", key) => Self::Param(key.to_owned()),
+                ("tag", key) => Self::Tag(key.to_owned()),
                 _ => return None,
             },
         })
@@ -84,6 +88,7 @@ impl Column {
             Self::Difference => 8,
             Self::Folds => 5,
             Self::Param(key) => text::width(key).clamp(5, 11),
+            Self::Tag(key) => text::width(key).clamp(6, 12),
             Self::Age => 4,
             Self::Took => 7,
             Self::By => 6,
@@ -92,7 +97,7 @@ impl Column {
 
     /// Numbers stand at the right.
     pub fn at_right(&self) -> bool {
-        !matches!(self, Self::Name | Self::State | Self::By)
+        !matches!(self, Self::Name | Self::State | Self::By | Self::Tag(_))
     }
 
     /// How the daemon orders by it; none where it cannot.
@@ -103,6 +108,7 @@ impl Column {
             Self::Metric(key) => format!("metrics.{}", quoted(key)),
             Self::Difference => format!("metrics.{}", quoted(primary?)),
             Self::Param(key) => format!("params.{}", quoted(key)),
+            Self::Tag(key) => format!("tags.{}", quoted(key)),
             Self::Age => "attributes.start_time".to_owned(),
             Self::By => "attributes.user_id".to_owned(),
             Self::Folds | Self::Took => return None,
@@ -235,7 +241,8 @@ pub fn cell(
             }
         }
         Column::Difference => {
-            if is_champion {
+            // other rows, another yardstick: the detail says which
+            if is_champion || row.unlike.is_some() {
                 return ("·".to_owned(), theme.dim);
             }
             let key = table.primary_metric.as_deref().unwrap_or_default();
@@ -261,6 +268,10 @@ pub fn cell(
             None => ("·".to_owned(), theme.dim),
         },
         Column::Param(key) => match row.params.get(key) {
+            Some(value) => (value.clone(), plain),
+            None => ("—".to_owned(), theme.dim),
+        },
+        Column::Tag(key) => match row.tags.get(key) {
             Some(value) => (value.clone(), plain),
             None => ("—".to_owned(), theme.dim),
         },

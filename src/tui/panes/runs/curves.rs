@@ -1,7 +1,7 @@
 //! The chart part of the runs pane: which metric, over which axis, how smooth, how close, and the cursor in it.
 
 use super::Runs;
-use crate::chart::{Axis, Chart, ChartSpec, Curve, Curves, Kind, Point, Scale};
+use crate::chart::{Axis, Chart, ChartSpec, Curve, Curves, Kind as AxisKind, Point, Scale};
 use crate::domain::RunId;
 use crate::domain::metric::Series;
 use crate::tui::keymap::Action;
@@ -15,6 +15,55 @@ const WEIGHTS: [f64; 7] = [0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.99];
 /// Points of a curve that are asked for.
 pub const BUCKETS: u32 = 500;
 
+/// The metric that says in which epoch a step was.
+pub const EPOCH: &str = "epoch";
+
+/// What the x axis counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum By {
+    /// Steps.
+    #[default]
+    Step,
+    /// Seconds since the run's first point.
+    Time,
+    /// Epochs, by the metric [`EPOCH`] that the run logs beside.
+    Epoch,
+}
+
+impl By {
+    /// Its name, in titles and kept looks.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Step => "step",
+            Self::Time => "time",
+            Self::Epoch => EPOCH,
+        }
+    }
+}
+
+/// What the chart part draws.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// A metric over steps.
+    #[default]
+    Curves,
+    /// A parameter against a metric.
+    Scatter,
+    /// Several parameters and a metric.
+    Parallel,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Curves, Self::Scatter, Self::Parallel];
+
+    /// The next one, or the one before.
+    #[must_use]
+    pub fn next(self, forward: bool) -> Self {
+        let place = Self::ALL.iter().position(|kind| *kind == self).unwrap_or(0);
+        Self::ALL[(place + if forward { 1 } else { 2 }) % 3]
+    }
+}
+
 /// How curves are looked at.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct View {
@@ -24,8 +73,12 @@ pub struct View {
     pub smooth: usize,
     /// Logarithmic y.
     pub log: bool,
-    /// By time instead of by step.
-    pub by_time: bool,
+    /// What the x axis counts.
+    pub by: By,
+    /// What is drawn.
+    pub kind: Kind,
+    /// The parameter of the scatter; none: the first that differs.
+    pub param: Option<String>,
     /// Without the champion's line.
     pub alone: bool,
     /// The x range shown.
@@ -51,6 +104,17 @@ pub struct Shown {
     pub selected: bool,
 }
 
+impl Shown {
+    /// Its letter, the champion's sign; the run under the cursor has a dot.
+    pub fn sign(&self) -> &str {
+        if self.tag.chars().count() == 1 {
+            &self.tag
+        } else {
+            "●"
+        }
+    }
+}
+
 impl View {
     /// The chart of `key`.
     pub fn curves(
@@ -59,27 +123,31 @@ impl View {
         series: &BTreeMap<String, Vec<Series>>,
         shown: &[Shown],
     ) -> Curves {
-        let of = series.get(key);
+        let series_of = |key: &str, run: &RunId| {
+            let all = series.get(key)?;
+            all.iter().find(|series| series.run == *run)
+        };
         let begin = |series: &Series| series.buckets.first().map_or(0, |bucket| bucket.time.0);
         let mut curves = Vec::new();
         for run in shown {
             if run.champion && self.alone {
                 continue;
             }
-            let Some(series) = of.and_then(|all| all.iter().find(|series| series.run == run.run))
-            else {
+            let Some(series) = series_of(key, &run.run) else {
                 continue;
             };
             let first = begin(series);
+            let epochs = series_of(EPOCH, &run.run);
             let points: Vec<Point> = series
                 .buckets
                 .iter()
-                .map(|bucket| {
-                    if self.by_time {
-                        Point::of_bucket(bucket, (bucket.time.0 - first) as f64 / 1000.0)
-                    } else {
-                        Point::by_step(bucket)
-                    }
+                .filter_map(|bucket| {
+                    let x = match self.by {
+                        By::Step => return Some(Point::by_step(bucket)),
+                        By::Time => (bucket.time.0 - first) as f64 / 1000.0,
+                        By::Epoch => epoch_at(epochs?, bucket.step)?,
+                    };
+                    Some(Point::of_bucket(bucket, x))
                 })
                 .collect();
             curves.push(Curve {
@@ -94,12 +162,11 @@ impl View {
         Curves {
             curves,
             x: Axis {
-                kind: if self.by_time {
-                    Kind::Duration
-                } else {
-                    Kind::Number
+                kind: match self.by {
+                    By::Time => AxisKind::Duration,
+                    By::Step | By::Epoch => AxisKind::Number,
                 },
-                ..Axis::named(if self.by_time { "time" } else { "step" })
+                ..Axis::named(self.by.name())
             },
             y: Axis {
                 scale: if self.log { Scale::Log } else { Scale::Linear },
@@ -119,7 +186,7 @@ impl View {
         series: &BTreeMap<String, Vec<Series>>,
         shown: &[Shown],
     ) -> ChartSpec {
-        let axis = if self.by_time { "time" } else { "step" };
+        let axis = self.by.name();
         ChartSpec::new(
             format!("{key} by {axis}"),
             Chart::Curves(self.curves(key, series, shown)),
@@ -129,10 +196,10 @@ impl View {
     /// "step 820: A 0.455  B 0.461": what the curves are at the cursor.
     pub fn readout(&self, curves: &Curves) -> Option<String> {
         let cursor = self.cursor?;
-        let mut out = if self.by_time {
-            format!("after {}:", text::duration((cursor * 1000.0) as i64))
-        } else {
-            format!("step {cursor:.0}:")
+        let mut out = match self.by {
+            By::Time => format!("after {}:", text::duration((cursor * 1000.0) as i64)),
+            By::Step => format!("step {cursor:.0}:"),
+            By::Epoch => format!("epoch {}:", crate::chart::axis::short(cursor)),
         };
         for curve in &curves.curves {
             let tag = if curve.tag.is_empty() {
@@ -221,7 +288,11 @@ impl View {
             Action::LessSmooth => self.smooth = self.smooth.saturating_sub(1),
             Action::MoreSmooth => self.smooth = (self.smooth + 1).min(WEIGHTS.len() - 1),
             Action::Window => {
-                self.by_time = !self.by_time;
+                self.by = match self.by {
+                    By::Step => By::Time,
+                    By::Time if keys.iter().any(|key| key == EPOCH) => By::Epoch,
+                    By::Time | By::Epoch => By::Step,
+                };
                 self.window = None;
                 self.cursor = None;
             }
@@ -244,8 +315,8 @@ impl View {
     /// As looks to be kept.
     pub fn remember(&self) -> Value {
         json!({
-            "metric": self.metric, "smooth": self.smooth, "log": self.log, "time": self.by_time,
-            "alone": self.alone, "window": self.window,
+            "metric": self.metric, "smooth": self.smooth, "log": self.log, "by": self.by.name(),
+            "alone": self.alone, "window": self.window, "kind": self.kind as u8, "param": self.param,
         })
     }
 
@@ -256,7 +327,16 @@ impl View {
             .as_u64()
             .map_or(0, |place| (place as usize).min(WEIGHTS.len() - 1));
         self.log = looks["log"].as_bool().unwrap_or(false);
-        self.by_time = looks["time"].as_bool().unwrap_or(false);
+        self.by = match looks["by"].as_str() {
+            Some("time") => By::Time,
+            Some(EPOCH) => By::Epoch,
+            _ => By::Step,
+        };
+        self.kind = looks["kind"]
+            .as_u64()
+            .and_then(|place| Kind::ALL.get(place as usize).copied())
+            .unwrap_or_default();
+        self.param = looks["param"].as_str().map(str::to_owned);
         self.alone = looks["alone"].as_bool().unwrap_or(false);
         self.window = match (looks["window"][0].as_f64(), looks["window"][1].as_f64()) {
             (Some(from), Some(to)) if from < to => Some((from, to)),
@@ -265,14 +345,22 @@ impl View {
     }
 }
 
+/// The epoch of a step: that of the last point at or before it.
+fn epoch_at(epochs: &Series, step: i64) -> Option<f64> {
+    let after = epochs.buckets.partition_point(|bucket| bucket.step <= step);
+    let bucket = epochs.buckets.get(after.checked_sub(1)?)?;
+    bucket.last.is_finite().then_some(bucket.last)
+}
+
 impl Runs {
-    /// Metrics that have curves, as far as is known.
+    /// Metrics that the chart can show, as far as is known.
     pub(super) fn keys(&self) -> Vec<String> {
-        match self
+        let curves = self
             .detail
             .as_ref()
-            .filter(|detail| !detail.curves.is_empty())
-        {
+            .filter(|detail| !detail.curves.is_empty());
+        // a metric that was logged once has a dot in the scatter
+        match curves.filter(|_| self.view.kind == Kind::Curves) {
             Some(detail) => detail.curves.clone(),
             None => self
                 .table
@@ -299,8 +387,21 @@ impl Runs {
             .or_else(|| keys.first().cloned())
     }
 
+    /// The metric of scatter and parallel coordinates.
+    pub(super) fn sweep_metric(&self) -> Option<String> {
+        if self.view.kind != Kind::Curves {
+            return self.metric();
+        }
+        let table = self.table.as_ref()?;
+        let first = table.primary_metric.as_ref();
+        first.or_else(|| table.metric_keys.first()).cloned()
+    }
+
     /// Metrics that are drawn now: one, or three in the grid.
     pub(super) fn charted(&self) -> Vec<String> {
+        if self.view.kind != Kind::Curves && !self.wide {
+            return Vec::new();
+        }
         let keys = self.keys();
         let Some(first) = self.metric() else {
             return Vec::new();

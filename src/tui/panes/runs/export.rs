@@ -7,6 +7,7 @@ use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
 use crate::tui::export;
 use crate::tui::panes::Context;
+use crate::tui::text;
 
 impl Runs {
     /// What `y` offers: name and text.
@@ -71,6 +72,14 @@ impl Runs {
             rows.push(std::iter::once(row.id.0.clone()).chain(cells).collect());
         }
         let mut effects = vec![export::csv("runs", &rows)];
+        let shown = self.rows.len() as u64;
+        if shown < table.total {
+            effects.push(Effect::say(format!(
+                "runs.csv has the {} rows around the cursor of {}; trainyard runs list --json writes all",
+                text::count(shown),
+                text::count(table.total)
+            )));
+        }
         if let Some(key) = self.metric() {
             let chart = self.view.chart(&key, &self.series, &self.shown());
             effects.extend(export::svg(&key, &chart));

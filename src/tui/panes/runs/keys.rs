@@ -1,15 +1,14 @@
 //! What each key does in the runs pane.
 
+use super::curves::Kind;
 use super::{PARTS, Part, Runs, TABS};
 use crate::tui::effect::Effect;
 use crate::tui::keymap::Action;
 use crate::tui::panes::Context;
+use crate::tui::panes::parts;
 
 impl Runs {
     pub(super) fn act(&mut self, action: Action, context: &Context) -> Vec<Effect> {
-        let page = usize::from(self.table_height(context))
-            .saturating_sub(2)
-            .max(1);
         match action {
             Action::Down
             | Action::Up
@@ -17,41 +16,25 @@ impl Runs {
             | Action::HalfUp
             | Action::PageDown
             | Action::PageUp => {
-                let step = match action {
-                    Action::Down | Action::Up => 1,
-                    Action::HalfDown | Action::HalfUp => (page / 2).max(1),
-                    _ => page,
-                };
-                let down = matches!(action, Action::Down | Action::HalfDown | Action::PageDown);
+                let step = parts::step(action, self.table_height(context)).unwrap_or(0);
                 if matches!(self.part, Part::Differences | Part::Detail) {
-                    self.scroll = if down {
-                        self.scroll + step
-                    } else {
-                        self.scroll.saturating_sub(step)
-                    };
+                    self.scroll = self.scroll.saturating_add_signed(step);
                 } else {
-                    let line = if down {
-                        self.cursor + step
-                    } else {
-                        self.cursor.saturating_sub(step)
-                    };
-                    self.go_to(line, context);
+                    self.go_to(self.cursor.saturating_add_signed(step), context);
                 }
             }
             Action::Top => {
                 self.scroll = 0;
-                if self.fresh > 0
-                    && let Some(table) = &self.table
-                {
-                    self.rows.clone_from(&table.rows);
-                    self.fresh = 0;
-                }
+                self.show_fresh();
                 self.go_to(0, context);
             }
             Action::Bottom => self.go_to(self.count().saturating_sub(1), context),
             Action::NextPart | Action::PreviousPart => self.next_part(action == Action::NextPart),
             Action::Left if self.part != Part::Chart => self.next_part(false),
             Action::Right if self.part != Part::Chart => self.next_part(true),
+            Action::PreviousTab | Action::NextTab if self.part == Part::Chart => {
+                self.view.kind = self.view.kind.next(action == Action::NextTab);
+            }
             Action::PreviousTab => {
                 self.tab = (self.tab + TABS.len() - 1) % TABS.len();
                 self.scroll = 0;
@@ -61,22 +44,17 @@ impl Runs {
                 self.scroll = 0;
             }
             Action::Zoom => self.zoomed = !self.zoomed,
+            Action::Open if self.group.is_some() && self.part == Part::Table => {
+                return self.open_group();
+            }
             Action::Open => {
                 (self.part, self.zoomed, self.scroll) = (Part::Detail, true, 0);
             }
-            Action::Back => {
-                if self.zoomed {
-                    self.zoomed = false;
-                    if self.part == Part::Detail {
-                        self.part = Part::Table;
-                    }
-                } else {
-                    self.part = Part::Table;
-                }
-                // a run shown for another pane may be in no row
-                if self.current().is_some() {
-                    self.selected = self.current().map(|row| row.id.clone());
-                }
+            Action::Back => self.back(context),
+            Action::Sort | Action::Reverse if self.group.is_some() => {
+                return vec![Effect::say(
+                    "groups stand by their best run; Esc shows every run alone",
+                )];
             }
             Action::Sort | Action::Reverse => self.sort_by(action, context),
             Action::Columns => return vec![self.columns_dialog()],
@@ -86,6 +64,8 @@ impl Runs {
             Action::Compare => {
                 (self.part, self.zoomed, self.scroll) = (Part::Differences, true, 0);
             }
+            Action::Group => return self.group_dialog(),
+            Action::Experiment => return self.experiment_dialog(),
             Action::Promote => return self.promote(),
             Action::Register => return self.register(),
             Action::Train => return self.train(context),
@@ -93,17 +73,64 @@ impl Runs {
             Action::Note => return self.note(),
             Action::Copy => return self.copy(context),
             Action::Export => return self.export(context),
-            chart => {
-                let places = self.places();
-                let keys = self.keys();
-                let current = self.metric();
-                self.view.act(chart, &places, &keys, current.as_deref());
+            Action::ZoomIn | Action::ZoomOut => {
+                if let Some(effects) = self.fold(action == Action::ZoomIn, context) {
+                    return effects;
+                }
+                self.chart(action);
             }
+            other => self.chart(other),
         }
         Vec::new()
     }
 
-    pub(super) fn next_part(&mut self, forward: bool) {
+    /// One step back: from a zoomed part, to the table, from groups to runs.
+    fn back(&mut self, context: &Context) {
+        if self.zoomed {
+            self.zoomed = false;
+            if self.part == Part::Detail {
+                self.part = Part::Table;
+            }
+        } else if self.part == Part::Table && self.group.is_some() {
+            self.group = None;
+            self.groups = None;
+            self.home();
+        } else {
+            self.part = Part::Table;
+        }
+        // a run shown for another pane may be in no row
+        if self.current().is_some() {
+            self.selected = self.current().map(|row| row.id.clone());
+        }
+        self.scroll_to_cursor(context);
+    }
+
+    /// A chart's key.
+    fn chart(&mut self, action: Action) {
+        let keys = self.keys();
+        let current = self.metric();
+        if self.view.kind == Kind::Curves {
+            let places = self.places();
+            self.view.act(action, &places, &keys, current.as_deref());
+            return;
+        }
+        if action == Action::Window {
+            let params = self
+                .sweep
+                .as_ref()
+                .map(|sweep| sweep.params.clone())
+                .unwrap_or_default();
+            let place = params
+                .iter()
+                .position(|key| Some(key) == self.view.param.as_ref())
+                .unwrap_or(0);
+            self.view.param = params.get((place + 1) % params.len().max(1)).cloned();
+        } else {
+            self.view.act(action, &[], &keys, current.as_deref());
+        }
+    }
+
+    fn next_part(&mut self, forward: bool) {
         let place = PARTS
             .iter()
             .position(|part| *part == self.part)

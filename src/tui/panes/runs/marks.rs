@@ -64,9 +64,7 @@ impl Runs {
     }
 
     pub(super) fn name_of(&self, run: &RunId) -> String {
-        self.rows
-            .iter()
-            .find(|row| row.id == *run)
+        self.row_of(run)
             .map(|row| row.name.clone())
             .or_else(|| {
                 self.detail

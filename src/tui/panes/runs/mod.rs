@@ -4,29 +4,35 @@ mod actions;
 mod columns;
 mod curves;
 mod draw;
+mod experiments;
 mod export;
 mod filter;
+mod fold;
+mod groups;
 mod keys;
 mod marks;
 mod places;
 mod pointer;
-mod scatter;
+mod sweep;
 mod table;
 #[cfg(test)]
 mod tests;
 
 use super::{Context, Input, Pane, Target};
 use crate::api::protocol::{Snapshot, Topic};
-use crate::domain::RunId;
+use crate::domain::board::{GroupBy, RunGroups, Sweep};
 use crate::domain::deployment::LivePage;
 use crate::domain::job::JobsPage;
 use crate::domain::metric::Series;
 use crate::domain::run::{Comparison, RunDetail, RunQuery, RunRow, RunTable};
+use crate::domain::{ExperimentId, RunId};
 use crate::tui::effect::Effect;
 use crate::tui::keymap::{Action, Binding, foot, key};
 use crate::tui::layout::Room;
+use crate::tui::text;
 use columns::Column;
-use curves::View;
+use curves::{By, EPOCH, Kind, View};
+use fold::Unfolded;
 use ratatui::buffer::Buffer;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -65,8 +71,20 @@ pub struct Runs {
     answered: Option<RunQuery>,
     /// Runs that came since and are not shown.
     fresh: u64,
+    /// Runs that there were when new ones were last shown.
+    acknowledged: u64,
     filter: String,
+    /// Why the daemon shows nothing for the filter.
     refused: Option<String>,
+    /// Which experiment's runs; none: all.
+    experiment: Option<ExperimentId>,
+    /// The archived ones.
+    archived: bool,
+    /// What runs are put together by.
+    group: Option<GroupBy>,
+    groups: Option<RunGroups>,
+    /// Parents whose children are shown.
+    unfolded: Vec<Unfolded>,
     /// Chosen column and direction; none: the primary metric, best first.
     sort: Option<(Column, bool)>,
     chosen: Option<Vec<Column>>,
@@ -84,6 +102,7 @@ pub struct Runs {
     detail: Option<RunDetail>,
     comparison: Option<Comparison>,
     series: BTreeMap<String, Vec<Series>>,
+    sweep: Option<Sweep>,
     live: Option<LivePage>,
     jobs: Option<JobsPage>,
     wide: bool,
@@ -115,15 +134,26 @@ const BINDINGS: &[Binding] = &[
     key(Action::PreviousPart, "previous part"),
     key(Action::Left, "part to the left; in the chart: cursor"),
     key(Action::Right, "part to the right; in the chart: cursor"),
-    key(Action::PreviousTab, "previous tab of the details"),
-    key(Action::NextTab, "next tab of the details"),
-    key(Action::Back, "back to the table"),
+    key(
+        Action::PreviousTab,
+        "previous tab of the details; in the chart: curves, scatter, parallel axes",
+    ),
+    key(Action::NextTab, "next tab of the details, or of the chart"),
+    key(Action::Back, "back to the table; from groups to runs"),
     key(Action::Reverse, "turn the order round"),
     key(Action::Differences, "differences only, or all rows"),
-    key(Action::Window, "x axis: step or time"),
+    key(Action::Experiment, "which experiment, or archived runs"),
+    key(Action::Group, "put together by user, parameter, tag"),
+    key(
+        Action::Window,
+        "x axis: step, time, epoch; in the scatter: next parameter",
+    ),
     key(Action::Baseline, "champion's line on, off"),
-    key(Action::ZoomIn, "chart: closer, around the cursor"),
-    key(Action::ZoomOut, "chart: further away"),
+    key(
+        Action::ZoomIn,
+        "unfold a parent's children; in the chart: closer, around the cursor",
+    ),
+    key(Action::ZoomOut, "fold children; in the chart: further away"),
     key(Action::PanLeft, "chart: to the left"),
     key(Action::PanRight, "chart: to the right"),
     key(Action::Whole, "chart: all of it"),
@@ -134,7 +164,10 @@ const BINDINGS: &[Binding] = &[
     key(Action::NextMetric, "chart: next metric"),
     key(Action::ClearMarks, "clear marks"),
     key(Action::Train, "train a pipeline"),
-    key(Action::Cancel, "cancel a running run, archive an ended one"),
+    key(
+        Action::Cancel,
+        "cancel a running run, archive an ended one, restore an archived one",
+    ),
     key(Action::Note, "write a note"),
 ];
 
@@ -153,8 +186,23 @@ impl Pane for Runs {
             topics.push(Topic::Compare { runs: compared });
         }
         let runs: Vec<RunId> = self.shown().into_iter().map(|run| run.run).collect();
+        topics.extend(self.child_topics());
+        topics.extend(self.group_topic());
+        if (self.wide || self.view.kind != Kind::Curves)
+            && let Some(metric) = self.sweep_metric()
+        {
+            topics.push(Topic::Sweep {
+                query: RunQuery {
+                    order_by: String::new(),
+                    roots: false,
+                    ..self.base()
+                },
+                metric,
+            });
+        }
         if !runs.is_empty() {
-            for key in self.charted() {
+            let epoch = (self.view.by == By::Epoch).then(|| EPOCH.to_owned());
+            for key in self.charted().into_iter().chain(epoch) {
                 topics.push(Topic::Series {
                     runs: runs.clone(),
                     key,
@@ -178,8 +226,7 @@ impl Pane for Runs {
             Input::Act(action) => self.act(*action, context),
             Input::Filter(text) => {
                 (*text).clone_into(&mut self.filter);
-                self.refused = None;
-                (self.cursor, self.top, self.selected) = (0, 0, None);
+                self.home();
                 Vec::new()
             }
             Input::Snapshot(topic, snapshot) => {
@@ -199,6 +246,7 @@ impl Pane for Runs {
                 (self.part, self.zoomed, self.tab) = (Part::Detail, true, 0);
                 Vec::new()
             }
+            Input::Show(Target::Experiment(name)) => self.show_named(name.as_deref()),
             Input::Event(_) | Input::Reply(..) | Input::Show(_) => Vec::new(),
         }
     }
@@ -213,6 +261,18 @@ impl Pane for Runs {
 
     fn filter(&self) -> &str {
         &self.filter
+    }
+
+    fn typed(&self) -> Option<std::result::Result<String, String>> {
+        if let Some(wrong) = self.asked().wrong.or_else(|| self.refused.clone()) {
+            return Some(Err(wrong));
+        }
+        let table = self.table.as_ref()?;
+        Some(Ok(format!(
+            "{} of {}",
+            text::count(table.total),
+            text::counted(table.unfiltered, "run", "runs")
+        )))
     }
 
     fn remember(&self) -> Value {
@@ -234,6 +294,10 @@ impl Pane for Runs {
             "zoomed": self.zoomed && self.part != Part::Detail,
             "part": PARTS.iter().position(|part| *part == self.part),
             "all": self.all_rows,
+            "experiment": self.experiment.as_ref().map(ExperimentId::as_str),
+            "archived": self.archived,
+            "group": groups::kept(self.group.as_ref()),
+            "unfolded": self.unfolded.iter().map(|parent| parent.run.as_str()).collect::<Vec<_>>(),
         })
     }
 
@@ -263,12 +327,28 @@ impl Pane for Runs {
             .filter(|part| *part != Part::Detail)
             .unwrap_or_default();
         self.all_rows = looks["all"].as_bool().unwrap_or(false);
+        self.experiment = looks["experiment"].as_str().map(ExperimentId::from);
+        self.archived = looks["archived"].as_bool().unwrap_or(false);
+        self.group = groups::restored(&looks["group"]);
+        self.unfolded = looks["unfolded"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|run| Some(Unfolded::of(RunId::from(run.as_str()?))))
+            .collect();
     }
 }
 
 impl Runs {
     fn take(&mut self, topic: &Topic, snapshot: &Snapshot, context: &Context) {
         match (topic, snapshot) {
+            (
+                Topic::Runs(RunQuery {
+                    parent: Some(parent),
+                    ..
+                }),
+                Snapshot::Runs(table),
+            ) => self.take_children(parent, table, context),
             (Topic::Runs(query), Snapshot::Runs(table))
                 if *query == self.query() || self.table.is_none() =>
             {
@@ -286,8 +366,18 @@ impl Runs {
                 self.series.insert(key.clone(), series.clone());
                 // curves of metrics that are not looked at any more
                 let charted = self.charted();
-                self.series.retain(|key, _| charted.contains(key));
+                self.series
+                    .retain(|key, _| key == EPOCH || charted.contains(key));
             }
+            (Topic::Groups { by, .. }, Snapshot::Groups(groups))
+                if Some(by) == self.group.as_ref() =>
+            {
+                self.groups = Some(groups.clone());
+                self.cursor = self.cursor.min(self.count().saturating_sub(1));
+                self.selected = self.current().map(|row| row.id.clone());
+                self.scroll_to_cursor(context);
+            }
+            (Topic::Sweep { .. }, Snapshot::Sweep(sweep)) => self.sweep = Some(sweep.clone()),
             (Topic::Live { .. }, Snapshot::Live(page)) => {
                 self.live = page.as_deref().cloned();
             }

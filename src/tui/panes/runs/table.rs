@@ -2,7 +2,9 @@
 //! arrive. Must not know how they are drawn.
 
 use super::columns::{self, Column};
-use super::{PAGE, Part, Runs, filter, places};
+use super::filter::{self, Asked};
+use super::fold::Place;
+use super::{PAGE, Part, Runs, places};
 use crate::domain::RunId;
 use crate::domain::run::{RunQuery, RunRow, RunTable};
 use crate::tui::dialog::Dialog;
@@ -10,6 +12,10 @@ use crate::tui::effect::Effect;
 use crate::tui::keymap::Action;
 use crate::tui::panes::Context;
 use crate::tui::widgets::table;
+use std::collections::BTreeSet;
+
+/// The daemon's word for "by the metric that decides, the best first".
+const BEST: &str = "best";
 
 impl Runs {
     pub(super) fn primary(&self) -> Option<&str> {
@@ -25,56 +31,91 @@ impl Runs {
         })
     }
 
-    pub(super) fn query(&self) -> RunQuery {
-        let order_by = self
-            .order()
-            .and_then(|(column, down)| {
-                let field = column.order(self.primary())?;
-                Some(format!("{field} {}", if down { "DESC" } else { "ASC" }))
-            })
-            .unwrap_or_default();
-        let row = self.cursor.saturating_sub(self.lead()) as u64;
+    /// What the filter asks for.
+    pub(super) fn asked(&self) -> Asked {
+        filter::read(&self.filter, self.table.as_ref())
+    }
+
+    /// Whether archived runs are shown.
+    pub(super) fn archived_now(&self) -> bool {
+        self.archived || self.filter.contains(filter::ARCHIVED)
+    }
+
+    /// What is asked for, without a window.
+    pub(super) fn base(&self) -> RunQuery {
+        let order_by = match &self.sort {
+            None => BEST.to_owned(),
+            Some((column, down)) => match column.order(self.primary()) {
+                Some(field) => format!("{field} {}", if *down { "DESC" } else { "ASC" }),
+                None => BEST.to_owned(),
+            },
+        };
+        let asked = self.asked();
         RunQuery {
-            experiment: None,
-            filter: filter::filter(&self.filter, self.table.as_ref()),
+            experiment: self.experiment.clone(),
+            filter: asked.grammar,
             order_by,
+            archived: self.archived || asked.archived,
+            roots: self.nested(),
+            ..RunQuery::default()
+        }
+    }
+
+    /// The window around the cursor.
+    pub(super) fn query(&self) -> RunQuery {
+        let row = match self.place(self.cursor) {
+            _ if self.group.is_some() => 0,
+            Place::Champion => 0,
+            Place::Row(row) => row,
+            Place::Child(whose, _) => self.unfolded[whose].at.unwrap_or(0),
+        };
+        RunQuery {
             offset: row.saturating_sub(PAGE.1) / PAGE.1 * PAGE.1,
             limit: PAGE.0,
+            ..self.base()
         }
     }
 
     /// Lines before the rows: the champion's.
     pub(super) fn lead(&self) -> usize {
         usize::from(
-            self.table
-                .as_ref()
-                .is_some_and(|table| table.champion.is_some()),
+            self.group.is_none()
+                && self
+                    .table
+                    .as_ref()
+                    .is_some_and(|table| table.champion.is_some()),
         )
     }
 
     /// Lines of the table.
     pub(super) fn count(&self) -> usize {
+        if self.group.is_some() {
+            return self.groups.as_ref().map_or(0, |shown| shown.groups.len());
+        }
         let Some(table) = &self.table else {
             return 0;
         };
         let known = self.offset + self.rows.len() as u64;
-        let rows = if known + self.fresh >= table.total {
-            known
-        } else {
-            table.total
-        };
-        self.lead() + rows as usize
+        // rows above are counted in "3 new", not shown
+        let hidden = if self.offset == 0 { self.fresh } else { 0 };
+        let rows = table.total.saturating_sub(hidden).max(known);
+        self.lead() + rows as usize + self.child_lines()
     }
 
     /// The run in a line; none while its page is on its way.
     pub(super) fn line(&self, line: usize) -> Option<&RunRow> {
+        if self.group.is_some() {
+            let shown = self.groups.as_ref()?;
+            return shown.groups.get(line)?.best.as_ref();
+        }
         let table = self.table.as_ref()?;
-        match (line.checked_sub(self.lead()), &table.champion) {
-            (None, champion) => champion.as_ref().map(|(row, ..)| row),
-            (Some(row), _) => {
-                let place = (row as u64).checked_sub(self.offset)?;
+        match self.place(line) {
+            Place::Champion => table.champion.as_ref().map(|(row, ..)| row),
+            Place::Row(row) => {
+                let place = row.checked_sub(self.offset)?;
                 self.rows.get(place as usize)
             }
+            Place::Child(whose, which) => self.unfolded.get(whose)?.rows.get(which),
         }
     }
 
@@ -89,42 +130,95 @@ impl Runs {
         self.line(self.cursor)
     }
 
+    /// A row that is loaded, wherever it stands.
+    pub(super) fn row_of(&self, run: &RunId) -> Option<&RunRow> {
+        let table = self.table.as_ref()?;
+        let champion = table.champion.iter().map(|(row, ..)| row);
+        let children = self.unfolded.iter().flat_map(|parent| parent.rows.iter());
+        let best = self.groups.iter().flat_map(|shown| &shown.groups);
+        self.rows
+            .iter()
+            .chain(children)
+            .chain(champion)
+            .chain(best.filter_map(|group| group.best.as_ref()))
+            .find(|row| row.id == *run)
+    }
+
+    /// Keys of tags that the loaded rows have, sorted.
+    pub(super) fn tag_keys(&self) -> Vec<String> {
+        let keys: BTreeSet<&String> = self.rows.iter().flat_map(|row| row.tags.keys()).collect();
+        keys.into_iter().take(40).cloned().collect()
+    }
+
+    /// Rows keep their order and the cursor keeps its row while data arrive; new rows are counted.
     pub(super) fn take_table(&mut self, query: &RunQuery, table: &RunTable, context: &Context) {
         let lead = self.lead();
-        let same = self.answered.as_ref() == Some(query) && !self.rows.is_empty();
+        let shape = |query: &RunQuery| RunQuery {
+            offset: 0,
+            ..query.clone()
+        };
+        let known = self.answered.as_ref();
+        let same = known == Some(query) && !self.rows.is_empty();
+        let anew = known.map(shape) != Some(shape(query));
         if same {
             let known = std::mem::take(&mut self.rows);
-            let kept: Vec<RunRow> = known
+            let new = |row: &RunRow| !known.iter().any(|old| old.id == row.id);
+            let fresh = table.rows.iter().filter(|row| new(row)).count();
+            // what new rows pushed out at the lower end is still there
+            let pushed = known.iter().rev().take(fresh);
+            let gone = pushed
+                .take_while(|old| !table.rows.iter().any(|row| row.id == old.id))
+                .count();
+            let end = known.len() - gone;
+            self.rows = known
                 .iter()
-                .filter_map(|row| table.rows.iter().find(|new| new.id == row.id))
+                .enumerate()
+                .filter_map(|(place, old)| {
+                    let row = table.rows.iter().find(|row| row.id == old.id);
+                    row.or((place >= end && fresh > 0).then_some(old))
+                })
                 .cloned()
                 .collect();
-            self.fresh = (table.rows.len() - kept.len()) as u64;
-            self.rows = kept;
+            self.fresh = fresh as u64;
         } else {
             self.rows.clone_from(&table.rows);
-            self.fresh = 0;
+            if anew || table.offset == 0 {
+                self.fresh = 0;
+                self.acknowledged = table.total;
+            } else {
+                self.fresh = table.total.saturating_sub(self.acknowledged);
+            }
         }
         self.offset = table.offset;
         self.answered = Some(query.clone());
         self.refused = None;
-        self.table = Some(table.clone());
+        self.table = Some(RunTable {
+            // the rows as they are shown are kept once
+            rows: if self.fresh > 0 && same {
+                table.rows.clone()
+            } else {
+                Vec::new()
+            },
+            ..table.clone()
+        });
         for (run, name) in &mut self.marks {
             if let Some(row) = table.rows.iter().find(|row| row.id == *run) {
                 name.clone_from(&row.name);
             }
+        }
+        self.find_parents(anew);
+        if self.group.is_some() {
+            return;
         }
         // a champion that appeared or went moves all lines by one
         if self.lead() > lead && self.cursor > 0 {
             self.cursor += 1;
         }
         let found = self.selected.as_ref().and_then(|run| {
-            let lines = self.offset as usize + self.lead();
             if self.line(self.cursor).is_some_and(|row| row.id == *run) {
                 return Some(self.cursor);
             }
-            let place = self.rows.iter().position(|row| row.id == *run)?;
-            Some(lines + place)
+            self.line_with(run)
         });
         if let Some(line) = found {
             self.top = (self.top + line).saturating_sub(self.cursor);
@@ -134,6 +228,21 @@ impl Runs {
             self.selected = self.current().map(|row| row.id.clone());
         }
         self.scroll_to_cursor(context);
+    }
+
+    /// New rows come into the picture.
+    pub(super) fn show_fresh(&mut self) {
+        if self.fresh == 0 {
+            return;
+        }
+        if let Some(table) = &mut self.table
+            && !table.rows.is_empty()
+        {
+            self.rows = std::mem::take(&mut table.rows);
+            self.acknowledged = table.total;
+            self.fresh = 0;
+            self.find_parents(false);
+        }
     }
 
     pub(super) fn table_height(&self, context: &Context) -> u16 {
@@ -158,6 +267,12 @@ impl Runs {
         self.scroll_to_cursor(context);
     }
 
+    /// Other rows are asked for: the cursor begins at the top.
+    pub(super) fn home(&mut self) {
+        (self.cursor, self.top, self.selected) = (0, 0, None);
+        self.refused = None;
+    }
+
     pub(super) fn sort_by(&mut self, action: Action, context: &Context) {
         let order = self.order();
         if action == Action::Reverse {
@@ -175,7 +290,7 @@ impl Runs {
                 self.sort_on(column.clone());
             }
         }
-        (self.cursor, self.top, self.selected) = (0, 0, None);
+        self.home();
     }
 
     /// Sorts by a column, best, greatest or newest first; names from A.
@@ -204,11 +319,17 @@ impl Runs {
     }
 
     pub(super) fn columns_dialog(&self) -> Effect {
-        let known = self.table.as_ref().map(columns::all).unwrap_or_default();
+        let mut known = self.table.as_ref().map(columns::all).unwrap_or_default();
+        known.extend(self.tag_keys().into_iter().map(Column::Tag));
         let shown = self.chosen.clone().unwrap_or_else(|| {
             known
                 .iter()
-                .filter(|column| !matches!(column, Column::Took | Column::By | Column::Folds))
+                .filter(|column| {
+                    !matches!(
+                        column,
+                        Column::Took | Column::By | Column::Folds | Column::Tag(_)
+                    )
+                })
                 .cloned()
                 .collect()
         });
@@ -234,6 +355,6 @@ impl Runs {
             Some((by, down)) if by == column => self.sort = Some((by, !down)),
             _ => self.sort_on(column),
         }
-        (self.cursor, self.top, self.selected) = (0, 0, None);
+        self.home();
     }
 }

@@ -1,7 +1,8 @@
 //! The charts of the runs pane: the curves, the grid of the wide screen, the values under the cursor.
 
+use super::super::curves::Kind;
 use super::super::places::Places;
-use super::super::{Part, Runs, scatter};
+use super::super::{Part, Runs, sweep};
 use crate::chart::{Chart, ChartSpec};
 use crate::tui::frame;
 use crate::tui::panes::Context;
@@ -37,23 +38,84 @@ pub(super) fn spec(pane: &Runs, key: &str) -> ChartSpec {
     spec
 }
 
+/// A part that has nothing to draw says why.
+fn remark(
+    title: &str,
+    said: &str,
+    area: Rect,
+    focused: bool,
+    buffer: &mut Buffer,
+    context: &Context,
+) {
+    let inside = frame::part(buffer, area, title, focused, context.theme);
+    buffer.set_stringn(
+        inside.x + 1,
+        inside.y,
+        said,
+        usize::from(inside.width.saturating_sub(1)),
+        context.theme.dim,
+    );
+}
+
+/// Parameters against a metric, as one of two pictures.
+fn swept(
+    pane: &Runs,
+    kind: Kind,
+    area: Rect,
+    focused: bool,
+    buffer: &mut Buffer,
+    context: &Context,
+) {
+    let Some(sweep) = &pane.sweep else {
+        remark(
+            "Parameters",
+            "asking for runs",
+            area,
+            focused,
+            buffer,
+            context,
+        );
+        return;
+    };
+    let shown = pane.shown();
+    // an axis needs room for its words
+    let most = usize::from(area.width / 11).clamp(2, 9);
+    let spec = match kind {
+        Kind::Parallel => sweep::parallel(sweep, most, &shown),
+        _ => sweep::scatter(sweep, pane.view.param.as_deref(), pane.view.log, &shown),
+    };
+    match spec {
+        Some(spec) => draw_chart(&spec, area, focused, buffer, context),
+        None => remark(
+            "Parameters",
+            "no parameter differs between these runs",
+            area,
+            focused,
+            buffer,
+            context,
+        ),
+    }
+}
+
 pub(super) fn curves(pane: &Runs, area: Rect, buffer: &mut Buffer, context: &Context) {
     if area.is_empty() {
         return;
     }
     let focused = pane.part == Part::Chart;
+    if pane.view.kind != Kind::Curves {
+        swept(pane, pane.view.kind, area, focused, buffer, context);
+        return;
+    }
     match pane.metric() {
         Some(key) => draw_chart(&spec(pane, &key), area, focused, buffer, context),
-        None => {
-            let inside = frame::part(buffer, area, "Curves", focused, context.theme);
-            buffer.set_stringn(
-                inside.x + 1,
-                inside.y,
-                "no metrics logged yet",
-                usize::from(inside.width.saturating_sub(1)),
-                context.theme.dim,
-            );
-        }
+        None => remark(
+            "Curves",
+            "no metrics logged yet",
+            area,
+            focused,
+            buffer,
+            context,
+        ),
     }
 }
 
@@ -65,40 +127,26 @@ pub(super) fn grid(pane: &Runs, places: &Places, buffer: &mut Buffer, context: &
     for (place, area) in places.grid[..2].iter().enumerate() {
         match charted.get(place + 1) {
             Some(key) => draw_chart(&spec(pane, key), *area, false, buffer, context),
-            None => {
-                let inside = frame::part(buffer, *area, "Curves", false, context.theme);
-                buffer.set_stringn(
-                    inside.x + 1,
-                    inside.y,
-                    "no other metric has a curve",
-                    usize::from(inside.width.saturating_sub(1)),
-                    context.theme.dim,
-                );
-            }
+            None => remark(
+                "Curves",
+                "no other metric has a curve",
+                *area,
+                false,
+                buffer,
+                context,
+            ),
         }
     }
-    let scatter = pane
-        .table
-        .as_ref()
-        .and_then(|table| scatter::scatter(table, &pane.shown()));
-    match scatter {
-        Some(spec) => draw_chart(&spec, places.grid[2], false, buffer, context),
-        None => {
-            let inside = frame::part(buffer, places.grid[2], "Parameters", false, context.theme);
-            buffer.set_stringn(
-                inside.x + 1,
-                inside.y,
-                "no numeric parameter differs between these runs",
-                usize::from(inside.width.saturating_sub(1)),
-                context.theme.dim,
-            );
-        }
-    }
+    let other = match pane.view.kind {
+        Kind::Scatter => Kind::Parallel,
+        Kind::Curves | Kind::Parallel => Kind::Scatter,
+    };
+    swept(pane, other, places.grid[2], false, buffer, context);
 }
 
 /// What the curves are at the cursor, in the lowest border.
 pub(super) fn readout(pane: &Runs, places: &Places, buffer: &mut Buffer, context: &Context) {
-    if places.chart.is_empty() {
+    if places.chart.is_empty() || pane.view.kind != Kind::Curves {
         return;
     }
     let Some(key) = pane.metric() else {

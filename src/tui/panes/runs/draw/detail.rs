@@ -113,7 +113,7 @@ pub(super) fn detail_lines(
 ) -> Vec<Line<'static>> {
     let theme = context.theme;
     let run = &detail.run;
-    let row = pane.rows.iter().find(|row| row.id == run.id);
+    let row = pane.row_of(&run.id);
     let mut lines: Vec<Line<'static>> = Vec::new();
     let metrics = |lines: &mut Vec<Line<'static>>, most: usize| {
         let primary = pane.primary();
@@ -169,6 +169,20 @@ pub(super) fn detail_lines(
                     let value = format!("{} {}", text::left(&param.key, 14), param.value);
                     lines.extend(pair(head, &value, width, theme.text));
                 }
+            }
+            if let Some(unlike) = row.and_then(|row| row.unlike.as_ref()) {
+                let said = format!("no Δ: {unlike}");
+                lines.extend(pair("Rows", &said, width, theme.warn));
+            }
+            if let Some((_, name)) = &detail.parent {
+                lines.extend(pair("Parent", name, width, theme.text));
+            }
+            if detail.children > 0 {
+                let said = format!(
+                    "{} (+ shows them)",
+                    text::counted(detail.children, "run", "runs")
+                );
+                lines.extend(pair("Children", &said, width, theme.text));
             }
             if detail.equal > 0 {
                 let said = format!("{} more equal to champion", detail.equal);

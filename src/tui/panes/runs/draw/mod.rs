@@ -3,6 +3,7 @@
 mod charts;
 mod detail;
 mod differences;
+mod groups;
 mod strip;
 mod table;
 
@@ -21,14 +22,10 @@ pub fn status(pane: &Runs, context: &Context) -> Vec<String> {
     let Some(table) = &pane.table else {
         return vec!["runs are on their way".to_owned()];
     };
-    if let Some(refused) = &pane.refused {
-        parts.push(format!("▲ {refused}"));
+    if let Some(wrong) = pane.asked().wrong.or_else(|| pane.refused.clone()) {
+        parts.push(format!("▲ {wrong}"));
     }
-    if let Some((_, model, _)) = &table.champion {
-        parts.push(model.to_string());
-    } else if let [(_, name)] = table.experiments.as_slice() {
-        parts.push(name.clone());
-    }
+    parts.push(pane.shown_name());
     parts.push(if pane.filter.is_empty() {
         text::counted(table.total, "run", "runs")
     } else {
@@ -50,6 +47,9 @@ pub fn status(pane: &Runs, context: &Context) -> Vec<String> {
     } else {
         format!("filter {}", pane.filter)
     });
+    if let Some(by) = &pane.group {
+        parts.push(format!("by {}", super::groups::name(by)));
+    }
     parts.push(match pane.order() {
         Some((column, down)) => {
             format!("sort {} {}", column.name(), if down { "↓" } else { "↑" })

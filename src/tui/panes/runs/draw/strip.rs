@@ -9,6 +9,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+/// Cells of a job's bar.
+const BAR: usize = 15;
+
 pub(super) fn strip(pane: &Runs, areas: &[Rect; 3], buffer: &mut Buffer, context: &Context) {
     if areas[0].is_empty() {
         return;
@@ -49,9 +52,14 @@ pub(super) fn strip(pane: &Runs, areas: &[Rect; 3], buffer: &mut Buffer, context
     let inside = frame::part(buffer, areas[1], title, false, theme);
     if let Some(row) = pane.jobs.as_ref().and_then(|page| page.rows.first()) {
         let job = &row.job;
-        let mut line = format!("{} {}", job.id, job.title);
+        let sign = if job.state.is_ended() { "" } else { "▶ " };
+        let mut line = format!("{sign}{} {}", job.id, job.title);
         match (job.state.is_ended(), job.progress) {
-            (false, Some(share)) => line.push_str(&format!("  {:.0}%", share * 100.0)),
+            (false, Some(share)) => {
+                let full = (share.clamp(0.0, 1.0) * BAR as f64).round() as usize;
+                let bar = format!("{}{}", "█".repeat(full), "░".repeat(BAR - full));
+                line.push_str(&format!("  {bar} {:.0}%", share * 100.0));
+            }
             (true, _) => line.push_str(&format!("  {}", job.state.as_str())),
             _ => {}
         }

@@ -1,13 +1,16 @@
 //! The table of the runs pane.
 
 use super::super::columns::{self, Column};
+use super::super::fold::{CHILDREN, Place};
 use super::super::places::places;
 use super::super::{LETTERS, Part, Runs};
-use super::parts_title;
+use super::{groups, parts_title};
+use crate::domain::run::RunRow;
 use crate::tui::frame;
 use crate::tui::layout::Room;
 use crate::tui::panes::Context;
 use crate::tui::panes::parts::{inside, waiting};
+use crate::tui::text;
 use crate::tui::widgets::table::{self as table_widget, Hit, Row, Table};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -39,6 +42,9 @@ pub(super) fn with_table<T>(
     context: &Context,
     with: impl FnOnce(&Table) -> T,
 ) -> Option<T> {
+    if pane.group.is_some() {
+        return groups::with_table(pane, context, with);
+    }
     let table = pane.table.as_ref()?;
     let theme = context.theme;
     let shown = columns::fitting(table, pane.chosen.as_deref(), usize::from(area.width));
@@ -67,7 +73,10 @@ pub(super) fn with_table<T>(
         };
         let mut cells = vec![sign];
         cells.extend(shown.iter().map(|column| {
-            let (text, style) = columns::cell(column, run, table, champion, context.now, theme);
+            let (mut text, style) = columns::cell(column, run, table, champion, context.now, theme);
+            if *column == Column::Name && !champion {
+                text = family(pane, line, run, text);
+            }
             match mark {
                 _ if stale => (text, theme.dim),
                 Some(place) if *column == Column::Name => (text, theme.marks[place]),
@@ -89,6 +98,24 @@ pub(super) fn with_table<T>(
     Some(with(&table))
 }
 
+/// A name with its place in the family: a parent says how many children it has, a child stands below its parent.
+fn family(pane: &Runs, line: usize, run: &RunRow, name: String) -> String {
+    if let Place::Child(..) = pane.place(line) {
+        return format!("└ {name}");
+    }
+    if run.children == 0 {
+        return name;
+    }
+    let open = pane.nested() && pane.unfolded.iter().any(|known| known.run == run.id);
+    let sign = if open { "▾" } else { "▸" };
+    let shown = CHILDREN.min(run.children);
+    if open && shown < run.children {
+        format!("{sign} {name} ({shown} of {})", run.children)
+    } else {
+        format!("{sign} {name} ({})", run.children)
+    }
+}
+
 /// What a place of the screen is in the table.
 pub fn hit(pane: &Runs, context: &Context, position: Position) -> Option<Hit> {
     let area = inside(places(pane, context.area).table);
@@ -103,11 +130,26 @@ pub(super) fn runs(pane: &Runs, area: Rect, buffer: &mut Buffer, context: &Conte
         return;
     }
     let focused = pane.part == Part::Table;
-    let title = if Room::of(context.area) == Room::One || pane.zoomed {
-        parts_title(pane, "Runs")
-    } else {
-        "Runs".to_owned()
+    let name = match (&pane.group, pane.archived_now()) {
+        (Some(by), _) => format!("Runs by {}", super::super::groups::name(by)),
+        (None, true) => "Archived runs".to_owned(),
+        (None, false) => "Runs".to_owned(),
     };
+    let title = if Room::of(context.area) == Room::One || pane.zoomed {
+        parts_title(pane, &name)
+    } else {
+        name
+    };
+    // the answer of the pane stands over its evidence
+    let said = match (&pane.group, &pane.table) {
+        (Some(_), _) => pane.groups.as_ref().map(|shown| shown.sentence.as_str()),
+        (None, table) => table.as_ref().map(|table| table.sentence.as_str()),
+    };
+    let title = match said.filter(|said| !said.is_empty()) {
+        Some(said) => format!("{title} ─ {said}"),
+        None => title,
+    };
+    let title = text::cut(&title, usize::from(area.width.saturating_sub(6)));
     let inside = frame::part(buffer, area, title, focused, context.theme);
     let look = context.theme.look();
     let drawn = with_table(pane, inside, context, |table| {

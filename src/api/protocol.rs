@@ -6,8 +6,8 @@
 //! or, with the status of its kind, a [`Failure`].
 
 use crate::domain::access::{AuditEntry, Role, Token, TokenKind};
-use crate::domain::board::{GroupBy, RunGroups, Sweep};
 use crate::domain::alert::Alert;
+use crate::domain::board::{GroupBy, RunGroups, Sweep};
 use crate::domain::dataset::DatasetRow;
 use crate::domain::deployment::{Deployment, Explanation, LivePage};
 use crate::domain::drift::{DriftDetail, DriftPage, DriftReport};
@@ -623,11 +623,8 @@ impl Command {
             | Self::PipelineRun { .. }
             | Self::Reports { .. }
             | Self::Job { .. }
-<<<<<<< HEAD
             | Self::JobOutput { .. }
-=======
             | Self::Alerts
->>>>>>> main
             | Self::Experiments
             | Self::Tallies { .. }
             | Self::MetricHistory { .. }
@@ -643,21 +640,18 @@ impl Command {
             | Self::CancelJob { .. }
             | Self::RetryJob { .. }
             | Self::Note { .. }
-<<<<<<< HEAD
-            | Self::DescribeVersion { .. }
-            | Self::TagVersion { .. }
-=======
             | Self::AcknowledgeAlert { .. }
->>>>>>> main
             | Self::ExplainRows { .. } => Role::Operator,
             Self::Train { promote: true, .. }
             | Self::Promote { .. }
             | Self::Rollback { .. }
             | Self::Register { .. }
             | Self::SetAlias { .. }
-            | Self::SetStage { .. }
-            | Self::DeleteVersion { .. }
             | Self::Archive { .. }
+            | Self::SetStage { .. }
+            | Self::DescribeVersion { .. }
+            | Self::TagVersion { .. }
+            | Self::DeleteVersion { .. }
             | Self::ArchiveExperiment { .. }
             | Self::Import { .. }
             | Self::Audit { .. } => Role::Maintainer,
@@ -700,11 +694,6 @@ pub enum Reply {
     PipelineRun(PipelineRunState),
     /// Why each row is answered as it is, in the rows' order.
     Explanations(Vec<Explanation>),
-<<<<<<< HEAD
-    /// A part of a command's output.
-    Output(Box<OutputPage>),
-=======
->>>>>>> main
     /// A token was made: its secret, shown this once.
     Secret {
         /// The token.
@@ -716,11 +705,8 @@ pub enum Reply {
     Tokens(Vec<Token>),
     /// Lines of the audit, newest first.
     Audit(Vec<AuditEntry>),
-<<<<<<< HEAD
-=======
     /// A part of a command's output.
     Output(Box<OutputPage>),
->>>>>>> main
     /// A job and its result.
     Job(Box<Job>, Option<Box<JobResult>>),
     /// A run.

@@ -34,7 +34,7 @@ fn write(kind: Kind, filter: &Filter, datasets: &[OnDataset], sql: &mut Sql) {
         Filter::All(parts) => (parts, " and "),
         Filter::Any(parts) => (parts, " or "),
         // Only the dashboard's dialect has words, and it asks for runs alone.
-        Filter::Word(_) => {
+        Filter::Word(_) | Filter::Root => {
             sql.text.push_str("false");
             return;
         }

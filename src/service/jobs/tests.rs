@@ -181,7 +181,7 @@ fn a_lost_worker_is_tried_again_as_often_as_allowed() {
     house.jobs().lost(job, "killed").unwrap();
     assert_eq!(house.state(job), JobState::Lost);
     assert_eq!(house.status(&run), RunStatus::Killed);
-    house.jobs().retry(job, "ana").unwrap();
+    house.jobs().retry(job, None, "ana").unwrap();
     assert_eq!(house.jobs().claim().unwrap().unwrap().0.attempt, 3);
     assert_eq!(house.status(&run), RunStatus::Running);
 }

@@ -123,7 +123,8 @@ impl Runs {
             title: format!("Archive {}?", row.name),
             lines: vec![
                 "It leaves the table; its data stay.".to_owned(),
-                "‹undo› restores it for 30 s; later: E, archived runs, x.".to_owned(),
+                "‹undo› restores it for 30 s; later: ‹experiment›, archived runs, ‹cancel›."
+                    .to_owned(),
             ],
             verb: "Archive".to_owned(),
             command: Some(Box::new(command(false))),

@@ -4,6 +4,7 @@ use super::super::places::Places;
 use super::super::{Part, Runs, TABS};
 use crate::domain::Timestamp;
 use crate::domain::run::{Run, RunDetail};
+use crate::tui::keymap::Action;
 use crate::tui::panes::Context;
 use crate::tui::panes::parts::put_lines;
 use crate::tui::{frame, text};
@@ -198,8 +199,9 @@ pub(super) fn detail_lines(
             }
             if detail.children > 0 {
                 let said = format!(
-                    "{} (+ shows them)",
-                    text::counted(detail.children, "run", "runs")
+                    "{} ({} shows them)",
+                    text::counted(detail.children, "run", "runs"),
+                    context.keymap.label(Action::ZoomIn)
                 );
                 lines.extend(pair("Children", &said, width, theme.text));
             }

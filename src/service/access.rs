@@ -507,6 +507,14 @@ impl Access {
         false
     }
 
+    /// A line of the audit for what is no row of a table.
+    pub fn record(&self, action: &str, object: &str) -> Result<()> {
+        let (now, action, object) = (self.core.now(), action.to_owned(), object.to_owned());
+        self.core.store.write(move |transaction| {
+            audit::by_actor(transaction, now, &action, object, None, None)
+        })
+    }
+
     /// The newest lines of the audit, newest first; of one object (`model:churn`, `run:ID`, `token:NAME`), or of all.
     pub fn audit(&self, object: Option<&str>, limit: u32) -> Result<Vec<AuditEntry>> {
         self.core

@@ -88,9 +88,10 @@ def folders_are_logged_whole(client):
     run = client.create_run(experiment).info.run_id
     with tempfile.TemporaryDirectory() as folder:
         for name in NAMES:
-            inner = Path(folder) / "deep er" / name
+            inner = Path(folder) / "deep 5 %" / name
             inner.mkdir(parents=True)
-            (inner / name).write_text(name, encoding="utf-8")
+            # One file called as its folder is taken for a file by the client.
+            (inner / "file 1 %.txt").write_text(name, encoding="utf-8")
         client.log_artifacts(run, folder)
         empty = Path(folder) / "empty.bin"
         empty.write_bytes(b"")
@@ -98,7 +99,7 @@ def folders_are_logged_whole(client):
     with tempfile.TemporaryDirectory() as folder:
         local = Path(client.download_artifacts(run, "", folder))
         found = {str(path.relative_to(local)) for path in local.rglob("*") if path.is_file()}
-        expected = {f"deep er/{name}/{name}" for name in NAMES} | {"empty.bin"}
+        expected = {f"deep 5 %/{name}/file 1 %.txt" for name in NAMES} | {"empty.bin"}
         assert found == expected, f"missing {sorted(expected - found)}, strange {sorted(found - expected)}"
 
 

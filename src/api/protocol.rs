@@ -636,7 +636,6 @@ impl Command {
             | Self::Alerts
             | Self::Experiments
             | Self::Tallies { .. }
-            | Self::JobOutput { .. }
             | Self::MetricHistory { .. }
             | Self::Explain { .. } => Role::Viewer,
             Self::Train { promote: false, .. }
@@ -662,16 +661,8 @@ impl Command {
             | Self::SetStage { .. }
             | Self::DeleteVersion { .. }
             | Self::Archive { .. }
-            | Self::SetStage { .. }
-            | Self::DescribeVersion { .. }
-            | Self::TagVersion { .. }
-            | Self::DeleteVersion { .. }
             | Self::ArchiveExperiment { .. }
             | Self::Import { .. }
-            | Self::DeleteVersion { .. }
-            | Self::DescribeVersion { .. }
-            | Self::SetStage { .. }
-            | Self::TagVersion { .. }
             | Self::Audit { .. } => Role::Maintainer,
             Self::CreateToken { .. }
             | Self::Tokens

@@ -173,6 +173,7 @@ fn write(
         tags: Vec::new(),
         metrics: Vec::new(),
         inputs: Vec::new(),
+        models: trainyard::domain::run::RunModels::default(),
     };
     let row = runs::insert(transaction, &run)?;
     for (key, value) in [

@@ -6,11 +6,11 @@
 //! or, with the status of its kind, a [`Failure`].
 
 use crate::domain::access::{AuditEntry, Role, Token, TokenKind};
-use crate::domain::board::{GroupBy, RunGroups, Sweep};
 use crate::domain::alert::Alert;
+use crate::domain::board::{GroupBy, RunGroups, Sweep};
 use crate::domain::dataset::DatasetRow;
 use crate::domain::deployment::{Deployment, Explanation, LivePage};
-use crate::domain::drift::{DriftDetail, DriftPage, DriftReport};
+use crate::domain::drift::{DriftDetail, DriftPage, DriftReport, Reference};
 use crate::domain::experiment::Experiment;
 use crate::domain::feature::{FeatureDetail, FeaturesPage};
 use crate::domain::host::HostSample;
@@ -106,6 +106,9 @@ pub enum Topic {
         monitor: Option<String>,
         /// Which window's report.
         report: Option<i64>,
+        /// Held against this; none: the training of the version that answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        against: Option<Reference>,
     },
     /// One column of one window.
     DriftColumn {
@@ -113,6 +116,9 @@ pub enum Topic {
         report: i64,
         /// Which column.
         column: String,
+        /// Held against this; none: the training of the version that answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        against: Option<Reference>,
     },
     /// A deployment's live page. `deployment` none: the first.
     Live {
@@ -655,6 +661,10 @@ impl Command {
             | Self::SetStage { .. }
             | Self::DeleteVersion { .. }
             | Self::Archive { .. }
+            | Self::SetStage { .. }
+            | Self::DescribeVersion { .. }
+            | Self::TagVersion { .. }
+            | Self::DeleteVersion { .. }
             | Self::ArchiveExperiment { .. }
             | Self::Import { .. }
             | Self::Audit { .. } => Role::Maintainer,

@@ -2,10 +2,10 @@
 //! No IO, no clock of its own, no SQL; everything above may use it.
 
 pub mod access;
-pub mod artifact_path;
-pub mod board;
 pub mod alert;
 pub mod allocator;
+pub mod artifact_path;
+pub mod board;
 pub mod clock;
 pub mod dataset;
 pub mod deployment;

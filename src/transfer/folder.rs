@@ -7,7 +7,7 @@ use super::{BLOCK, Page, Source};
 use crate::domain::experiment::{Experiment, Lifecycle};
 use crate::domain::metric::Metric;
 use crate::domain::registry::{ModelVersion, RegisteredModel};
-use crate::domain::run::{DatasetInput, Pair, Run, RunStatus};
+use crate::domain::run::{DatasetInput, Pair, Run, RunModels, RunStatus};
 use crate::domain::{Error, ExperimentId, ModelName, Result, RunId, Timestamp, Version};
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -164,6 +164,7 @@ impl Folder {
             tags,
             metrics: Vec::new(),
             inputs: self.inputs(folder)?,
+            models: RunModels::default(),
         })
     }
 
@@ -179,6 +180,10 @@ impl Folder {
             };
             let dataset = meta(&experiment.join("datasets").join(id))?;
             let text = |key: &str| dataset.text(key).map(str::to_owned);
+            let (context, tags): (Vec<_>, Vec<_>) = link
+                .pairs("tags")
+                .into_iter()
+                .partition(|(key, _)| key == "mlflow.data.context");
             inputs.push(DatasetInput {
                 tags: Vec::new(),
                 name: text("name").unwrap_or_default(),
@@ -187,11 +192,11 @@ impl Folder {
                 source: text("source").unwrap_or_default(),
                 schema: text("schema"),
                 profile: text("profile"),
-                context: link
-                    .pairs("tags")
+                context: context.into_iter().next().map(|(_, value)| value),
+                tags: tags
                     .into_iter()
-                    .find(|(key, _)| key == "mlflow.data.context")
-                    .map(|(_, value)| value),
+                    .map(|(key, value)| Pair { key, value })
+                    .collect(),
             });
         }
         Ok(inputs)

@@ -5,7 +5,7 @@ use crate::api::client::{Address, Http};
 use crate::domain::experiment::{Experiment, Lifecycle};
 use crate::domain::metric::Metric;
 use crate::domain::registry::{ModelVersion, RegisteredModel};
-use crate::domain::run::{DatasetInput, Pair, Run, RunStatus};
+use crate::domain::run::{DatasetInput, Pair, Run, RunModels, RunStatus};
 use crate::domain::{Error, ErrorKind, ExperimentId, ModelName, Result, RunId, Timestamp, Version};
 use crate::store::mlflow_db::infinite;
 use serde_json::{Value, json};
@@ -140,6 +140,9 @@ fn run(value: &Value) -> Run {
             .map(|input| {
                 let dataset = &input["dataset"];
                 let optional = |key: &str| Some(text(dataset, key)).filter(|text| !text.is_empty());
+                let (context, tags): (Vec<_>, Vec<_>) = pairs(input, "tags")
+                    .into_iter()
+                    .partition(|tag| tag.key == "mlflow.data.context");
                 DatasetInput {
                     tags: Vec::new(),
                     name: text(dataset, "name"),
@@ -148,14 +151,13 @@ fn run(value: &Value) -> Run {
                     source: text(dataset, "source"),
                     schema: optional("schema"),
                     profile: optional("profile"),
-                    context: pairs(input, "tags")
-                        .into_iter()
-                        .find(|tag| tag.key == "mlflow.data.context")
-                        .map(|tag| tag.value),
+                    context: context.into_iter().next().map(|tag| tag.value),
+                    tags,
                 }
             })
             .collect(),
         tags,
+        models: RunModels::default(),
     }
 }
 

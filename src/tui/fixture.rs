@@ -212,7 +212,11 @@ pub fn groups(by: &GroupBy) -> RunGroups {
     RunGroups {
         by: by.clone(),
         metric: Some("val_auc".to_owned()),
-        groups: vec![group("ana", 201, 0), group("bo", 98, 2), group("auto", 13, 3)],
+        groups: vec![
+            group("ana", 201, 0),
+            group("bo", 98, 2),
+            group("auto", 13, 3),
+        ],
         total: 3,
         sentence: "ana (brave-otter) beats bo (dusty-lynx) by 0.0083 in 5 of 5 folds".to_owned(),
     }

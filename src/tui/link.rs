@@ -109,8 +109,7 @@ impl Subscription {
 
     /// From now on these topics.
     pub fn want(&self, topics: Vec<Topic>) {
-        let (following, staying): (Vec<Topic>, Vec<Topic>) =
-            topics.into_iter().partition(follows);
+        let (following, staying): (Vec<Topic>, Vec<Topic>) = topics.into_iter().partition(follows);
         self.staying.want(staying);
         self.following.want(following);
     }

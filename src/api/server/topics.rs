@@ -42,12 +42,26 @@ pub(super) fn snapshot(context: &Context, topic: &Topic) -> Result<Snapshot> {
             Snapshot::Feature(Box::new(services.catalog.feature(services, view, feature)?))
         }
         Topic::Datasets => Snapshot::Datasets(services.datasets.list()?),
-        Topic::Drift { monitor, report } => {
-            Snapshot::Drift(services.monitoring.page(monitor.as_deref(), *report)?)
-        }
-        Topic::DriftColumn { report, column } => Snapshot::DriftColumn(Box::new(
-            services.monitoring.column(services, *report, column)?,
-        )),
+        Topic::Drift {
+            monitor,
+            report,
+            against,
+        } => Snapshot::Drift(services.monitoring.page(
+            services,
+            monitor.as_deref(),
+            *report,
+            against.as_ref(),
+        )?),
+        Topic::DriftColumn {
+            report,
+            column,
+            against,
+        } => Snapshot::DriftColumn(Box::new(services.monitoring.column(
+            services,
+            *report,
+            column,
+            against.as_ref(),
+        )?)),
         Topic::Live {
             deployment,
             window_s,

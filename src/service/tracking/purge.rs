@@ -277,6 +277,7 @@ mod tests {
                     schema: None,
                     profile: None,
                     context: None,
+                    tags: Vec::new(),
                 }],
             )
             .unwrap();

@@ -413,6 +413,7 @@ mod tests {
                     tags: vec![pair("mlflow.runName", "first")],
                     metrics: Vec::new(),
                     inputs: Vec::new(),
+                    models: crate::domain::run::RunModels::default(),
                 }),
             },
             Part::Points {

@@ -82,7 +82,7 @@ impl Runs {
         }
         if let Some(key) = self.metric() {
             let chart = self.view.chart(&key, self.series_for(&key), &self.drawn());
-            effects.extend(export::svg(&key, &chart));
+            effects.push(export::chart(&key, chart));
         }
         effects
     }

@@ -198,7 +198,7 @@ impl Runs {
             }
             self.narrow(format!("tags.mlflow.parentRunId = '{parent}'"));
             return Some(vec![Effect::say(
-                "the children of one run; Esc shows all again, sorted by age they fold",
+                "the children of one run; ‹back› shows all again, sorted by age they fold",
             )]);
         }
         let known = self.unfolded.iter().position(|known| known.run == parent);

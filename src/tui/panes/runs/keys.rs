@@ -53,7 +53,7 @@ impl Runs {
             Action::Back => self.back(context),
             Action::Sort | Action::Reverse if self.group.is_some() => {
                 return vec![Effect::say(
-                    "groups stand by their best run; Esc shows every run alone",
+                    "groups stand by their best run; ‹back› shows every run alone",
                 )];
             }
             Action::Sort | Action::Reverse => self.sort_by(action, context),

@@ -57,7 +57,11 @@ fn the_order_is_asked_of_the_daemon() {
         Topic::Runs(query) => query.clone(),
         other => panic!("{other:?}"),
     };
-    assert_eq!(query(&app).order_by, "best", "the daemon knows which metric decides");
+    assert_eq!(
+        query(&app).order_by,
+        "best",
+        "the daemon knows which metric decides"
+    );
     press(&mut app, "S");
     assert_eq!(query(&app).order_by, "metrics.val_auc ASC");
     press(&mut app, "/ v a l _ a u c > 0 . 8");
@@ -176,12 +180,22 @@ fn a_hundred_thousand_rows_come_in_windows_and_marks_survive_them() {
     give(&mut app, window(asked.offset));
     let shown = picture(&app);
     assert!(shown.contains("name-99999"), "{shown}");
-    assert!(shown.contains("◆ champion v12") || shown.contains("above"), "{shown}");
-    assert_eq!(query(&app).offset, asked.offset, "the answer asks for nothing more");
+    assert!(
+        shown.contains("◆ champion v12") || shown.contains("above"),
+        "{shown}"
+    );
+    assert_eq!(
+        query(&app).offset,
+        asked.offset,
+        "the answer asks for nothing more"
+    );
     press(&mut app, "g");
     give(&mut app, window(0));
     let shown = picture(&app);
-    assert!(shown.contains(" A name-0") || shown.contains("A name-0"), "{shown}");
+    assert!(
+        shown.contains(" A name-0") || shown.contains("A name-0"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -216,7 +230,10 @@ fn a_difference_stands_only_where_both_were_judged_on_the_same_rows() {
     give(&mut app, table);
     let shown = picture(&app);
     let row = shown.lines().find(|line| line.contains('▌')).unwrap();
-    assert!(row.contains("calm-heron") && !row.contains("+0.0108"), "{row}");
+    assert!(
+        row.contains("calm-heron") && !row.contains("+0.0108"),
+        "{row}"
+    );
     assert!(shown.contains("judged on other rows"), "{shown}");
 }
 
@@ -263,7 +280,11 @@ fn parents_unfold_while_the_newest_come_first() {
     table.rows[0].children = 2;
     give(&mut app, table);
     press(&mut app, "j");
-    assert!(picture(&app).contains("▸ brave-otter (2)"), "{}", picture(&app));
+    assert!(
+        picture(&app).contains("▸ brave-otter (2)"),
+        "{}",
+        picture(&app)
+    );
     press(&mut app, "+");
     let mut asked = app.topics();
     asked.retain(|topic| matches!(topic, Topic::Runs(query) if query.parent.is_some()));
@@ -276,17 +297,26 @@ fn parents_unfold_while_the_newest_come_first() {
         })),
     );
     let shown = picture(&app);
-    assert!(shown.contains("▾ brave-otter (2)") && shown.contains("└ trial-1"), "{shown}");
+    assert!(
+        shown.contains("▾ brave-otter (2)") && shown.contains("└ trial-1"),
+        "{shown}"
+    );
     press(&mut app, "j j");
     assert!(
-        picture(&app).lines().any(|line| line.contains('▌') && line.contains("trial-1")),
+        picture(&app)
+            .lines()
+            .any(|line| line.contains('▌') && line.contains("trial-1")),
         "{}",
         picture(&app)
     );
     press(&mut app, "-");
     let shown = picture(&app);
     assert!(!shown.contains("trial-1"), "{shown}");
-    assert!(shown.lines().any(|line| line.contains('▌') && line.contains("brave-otter")));
+    assert!(
+        shown
+            .lines()
+            .any(|line| line.contains('▌') && line.contains("brave-otter"))
+    );
 }
 
 #[test]
@@ -304,7 +334,10 @@ fn archived_runs_are_seen_and_restored() {
     assert!(
         matches!(
             &effects[..],
-            [Effect::Send { command: Command::Archive { restore: true, .. }, then: Then::Undo { .. } }]
+            [Effect::Send {
+                command: Command::Archive { restore: true, .. },
+                then: Then::Undo { .. }
+            }]
         ),
         "{effects:?}"
     );

@@ -4,6 +4,7 @@ use super::super::places::Places;
 use super::super::{Part, Runs, TABS};
 use crate::domain::Timestamp;
 use crate::domain::run::{Run, RunDetail};
+use crate::tui::keymap::Action;
 use crate::tui::panes::Context;
 use crate::tui::panes::parts::put_lines;
 use crate::tui::{frame, text};
@@ -19,9 +20,10 @@ pub(super) fn detail(pane: &Runs, places: &Places, buffer: &mut Buffer, context:
     }
     let theme = context.theme;
     let focused = pane.part == Part::Detail;
-    let name = pane
-        .selected
-        .as_ref()
+    // the run whose details are there, until those of the run under the cursor have come
+    let shown = pane.detail.as_ref().map(|detail| &detail.run.id);
+    let name = shown
+        .or(pane.selected.as_ref())
         .map_or_else(|| "Run".to_owned(), |run| pane.name_of(run));
     let inside = frame::part(buffer, area, name, focused, theme);
     let Some(detail) = &pane.detail else {
@@ -29,7 +31,7 @@ pub(super) fn detail(pane: &Runs, places: &Places, buffer: &mut Buffer, context:
         put_lines(&[said], inside, 0, buffer);
         return;
     };
-    let stale = pane.selected.as_ref() != Some(&detail.run.id);
+    let stale = context.lost.is_some() && pane.selected.as_ref() != Some(&detail.run.id);
     let width = usize::from(inside.width.saturating_sub(2));
     let tab = TABS[pane.tab.min(TABS.len() - 1)];
     let mut lines = detail_lines(pane, detail, tab, width, context);
@@ -197,8 +199,9 @@ pub(super) fn detail_lines(
             }
             if detail.children > 0 {
                 let said = format!(
-                    "{} (+ shows them)",
-                    text::counted(detail.children, "run", "runs")
+                    "{} ({} shows them)",
+                    text::counted(detail.children, "run", "runs"),
+                    context.keymap.label(Action::ZoomIn)
                 );
                 lines.extend(pair("Children", &said, width, theme.text));
             }

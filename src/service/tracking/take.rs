@@ -399,7 +399,6 @@ mod tests {
             },
             Part::Run {
                 run: Box::new(Run {
-                    models: crate::domain::run::RunModels::default(),
                     id: run.clone(),
                     experiment: ExperimentId::from("17"),
                     name: "first".into(),

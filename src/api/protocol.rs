@@ -636,6 +636,7 @@ impl Command {
             | Self::Alerts
             | Self::Experiments
             | Self::Tallies { .. }
+            | Self::JobOutput { .. }
             | Self::MetricHistory { .. }
             | Self::Explain { .. } => Role::Viewer,
             Self::Train { promote: false, .. }
@@ -667,6 +668,10 @@ impl Command {
             | Self::DeleteVersion { .. }
             | Self::ArchiveExperiment { .. }
             | Self::Import { .. }
+            | Self::DeleteVersion { .. }
+            | Self::DescribeVersion { .. }
+            | Self::SetStage { .. }
+            | Self::TagVersion { .. }
             | Self::Audit { .. } => Role::Maintainer,
             Self::CreateToken { .. }
             | Self::Tokens

@@ -184,10 +184,10 @@ impl Tracking {
         tags.iter().try_for_each(limits::experiment_tag)?;
         let location = location.filter(|location| !location.is_empty());
         if let Some(location) = &location
-            && location.contains(['#', '?'])
+            && (location.contains(['#', '?']) || location.starts_with("runs:"))
         {
             return Err(Error::invalid(format!(
-                "artifact location `{location}` may not have `#` or `?`"
+                "artifact location `{location}` may not have `#` or `?`, nor be a run's"
             )));
         }
         let (name, now) = (name.to_owned(), self.core.now());
@@ -681,8 +681,8 @@ impl Tracking {
                 search
                     .experiments
                     .iter()
-                    .filter_map(|id| experiments::number(id).ok())
-                    .collect(),
+                    .map(experiments::number)
+                    .collect::<Result<_>>()?,
             ),
             lifecycle: search.lifecycle,
             filter: search::parse(&search.filter, Dialect::Mlflow)?,

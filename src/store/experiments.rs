@@ -10,11 +10,11 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_f
 const COLUMNS: &str =
     "select id, name, artifact_location, lifecycle, created, updated from experiments";
 
-/// The number behind an experiment's id; an id that is no number names nothing.
+/// The number behind an experiment's id; an id that is no number is invalid.
 pub fn number(id: &ExperimentId) -> Result<i64> {
     id.as_str()
         .parse()
-        .map_err(|_| Error::not_found(format!("no experiment with id `{id}`")))
+        .map_err(|_| Error::invalid(format!("`{id}` is no experiment id: it is a number")))
 }
 
 /// A lifecycle's name in the store.

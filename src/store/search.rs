@@ -49,6 +49,9 @@ pub enum Subject {
     Dataset(&'static str),
 }
 
+/// The number of a version.
+const VERSION: Subject = Subject::Time("v.version");
+
 /// What a comparison compares with.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operand {
@@ -508,6 +511,9 @@ impl Parser<'_> {
         match (subject, self.next()) {
             (Subject::Metric(_) | Subject::Time(_), Some(Token::Word(word))) => {
                 match number(&word) {
+                    Some(number) if *subject == VERSION && number.fract() != 0.0 => {
+                        self.refused(format!("`{key}` is compared with a whole number"))
+                    }
                     Some(number) => Ok(Operand::Number(number)),
                     None => {
                         self.refused(format!("`{key}` is compared with a number, not `{word}`"))
@@ -515,7 +521,9 @@ impl Parser<'_> {
                 }
             }
             // Versions are numbers that clients write as text.
-            (Subject::Time("v.version"), Some(Token::Quoted(word))) if number(&word).is_some() => {
+            (subject, Some(Token::Quoted(word)))
+                if *subject == VERSION && number(&word).is_some() =>
+            {
                 Ok(Operand::Number(number(&word).unwrap_or_default()))
             }
             (Subject::Metric(_) | Subject::Time(_), _) => {
@@ -609,7 +617,7 @@ fn attribute(kind: Kind, name: &str) -> Result<Subject> {
         (Kind::Versions, "name") => Subject::Text("v.model"),
         (Kind::Versions, "run_id") => Subject::Text("v.run_id"),
         (Kind::Versions, "source_path") => Subject::Text("v.source"),
-        (Kind::Versions, "version_number") => Subject::Time("v.version"),
+        (Kind::Versions, "version_number") => VERSION,
         (Kind::LoggedModels, "name") => Subject::Text("l.name"),
         (Kind::LoggedModels, "model_id") => Subject::Text("l.id"),
         (Kind::LoggedModels, "model_type") => Subject::Text("l.model_type"),

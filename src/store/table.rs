@@ -465,3 +465,6 @@ pub fn version_from(connection: &Connection, run: &RunId) -> Result<Option<(Mode
         .optional()?;
     Ok(version)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 use std::fmt::Write as _;
+use std::ops::Range;
 use unicode_width::UnicodeWidthStr;
 
 /// Attributes that show on a blank.
@@ -248,7 +249,7 @@ impl Encoder {
                 let end = (x..width).find(|x| !is_blank(&after[*x])).unwrap_or(width);
                 let last = (x..end).rev().find(|x| differs(*x)).unwrap_or(x);
                 let next = (end..width).find(|x| differs(*x));
-                if self.erase(y, x, last + 1 - x, end == width, next) {
+                if self.erase(y, x..last + 1, end == width, next, after) {
                     x = last + 1;
                     continue;
                 }
@@ -260,9 +261,17 @@ impl Encoder {
         }
     }
 
-    /// Erases `count` blanks from column `x` on where that is shorter than to write them; `to_end`: all that follows in
-    /// the line is blank too; `next` is the next column that is written.
-    fn erase(&mut self, y: u16, x: usize, count: usize, to_end: bool, next: Option<usize>) -> bool {
+    /// Erases the blanks of columns `blanks` where that is shorter than to write them; `to_end`: all that follows in the
+    /// line is blank too; `next` is the next column that is written.
+    fn erase(
+        &mut self,
+        y: u16,
+        blanks: Range<usize>,
+        to_end: bool,
+        next: Option<usize>,
+        line: &[Seen],
+    ) -> bool {
+        let (x, count) = (blanks.start, blanks.len());
         let plain =
             self.pen.background == Color::Reset && !self.pen.attributes.intersects(ON_BLANKS);
         let reset = if plain { 0 } else { 3 };
@@ -280,8 +289,8 @@ impl Encoder {
         if sequence.len() + reset + onward >= count + written.min(onward) {
             return false;
         }
-        self.go(x as u16, y);
-        if !plain {
+        self.reach(x as u16, y, Pen::PLAIN, line);
+        if self.pen.background != Color::Reset || self.pen.attributes.intersects(ON_BLANKS) {
             self.take(Pen::PLAIN);
         }
         self.out.push_str(&sequence);
@@ -497,6 +506,12 @@ mod tests {
             let room = usize::from(AREA.width - x);
             buffer.set_stringn(*x, *y, word, room, *style);
         }
+        // the parser knows one weight a cell
+        for cell in &mut buffer.content {
+            if cell.modifier.contains(WEIGHT) {
+                cell.modifier -= Modifier::DIM;
+            }
+        }
         buffer
     }
 
@@ -540,14 +555,14 @@ mod tests {
     #[test]
     fn short_gaps_are_written_over_and_long_ones_jumped() {
         let mut before = Buffer::empty(AREA);
-        before.set_string(0, 0, "0.8123 0.8119", Style::new());
+        before.set_string(0, 0, "0.8123 8119", Style::new());
         before.set_string(0, 1, "one              two", Style::new());
         let mut after = before.clone();
-        after.set_string(0, 0, "0.7123 0.7119", Style::new());
+        after.set_string(0, 0, "0.7123 7119", Style::new());
         after.set_string(0, 1, "One              Two", Style::new());
         assert_eq!(
             encode(&before, &after, true),
-            "\x1b[1;3H7123 0.7\r\nO\x1b[16CT"
+            "\x1b[1;3H7123 7\r\nO\x1b[18GT"
         );
     }
 
@@ -560,10 +575,7 @@ mod tests {
         after.set_string(0, 0, "a short one", Style::new());
         after.set_string(0, 1, "│ a short one                │", Style::new());
         let bytes = encode(&before, &after, true);
-        assert_eq!(
-            bytes,
-            "\x1b[1;3Hshort one\x1b[K\r\n\x1b[4Cshort one\x1b[14X"
-        );
+        assert_eq!(bytes, "\x1b[1;3Hshort one\x1b[K\x1b[2;5Hshort one\x1b[14X");
         let old = encode(&before, &after, false);
         assert!(!old.contains('X') && old.len() > bytes.len());
     }

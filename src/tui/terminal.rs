@@ -121,9 +121,9 @@ impl Screen {
         let tmux = std::env::var_os("TMUX").is_some();
         send(clipboard(text, tmux).as_bytes())?;
         let hint = if tmux {
-            "tmux: set -g allow-passthrough on, set -g set-clipboard on"
+            "tmux needs allow-passthrough on"
         } else {
-            "if it does not arrive: allow OSC 52 in the terminal"
+            "not there? allow OSC 52"
         };
         let length = text.chars().count();
         Ok(Ok(format!(

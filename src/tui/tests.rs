@@ -332,3 +332,29 @@ fn an_empty_workspace_shows_three_ways_to_begin() {
     );
     insta::assert_snapshot!(picture(&app));
 }
+
+#[test]
+fn dialogs_and_messages_name_remapped_keys() {
+    let mut app = dashboard();
+    let remap = std::collections::BTreeMap::from([
+        ("rollback".to_owned(), vec!["F7".to_owned()]),
+        ("down".to_owned(), vec!["J".to_owned()]),
+    ]);
+    app.setup.keymap = super::keymap::Keymap::remapped(&remap).0;
+    open_page(&mut app, true);
+    assert!(
+        picture(&app).contains("F7 rolls back to v12 at any time"),
+        "{}",
+        picture(&app)
+    );
+    press(&mut app, "Esc");
+    press(&mut app, "t");
+    let shown = picture(&app);
+    assert!(shown.contains("J/k move"), "{shown}");
+    press(&mut app, "J Esc");
+    update(
+        &mut app,
+        Message::Note(super::effect::Level::Info, "plain".to_owned()),
+    );
+    assert!(picture(&app).contains("plain"));
+}

@@ -112,7 +112,11 @@ impl Theme {
     pub fn named(name: &str, depth: Depth, markers: Markers) -> Self {
         let plain = Style::new();
         if name == "mono" || depth == Depth::None {
-            return Self::mono(markers, depth);
+            // the name that was asked for is kept: the same looks elsewhere have their colours
+            return Self {
+                name: name.to_owned(),
+                ..Self::mono(markers, depth)
+            };
         }
         let light = name == "light";
         let pick = |dark: u32, paper: u32, named: Color| {
@@ -345,6 +349,12 @@ mod tests {
         buffer.set_string(0, 0, "┌─ ✓ ▲ ⣀ é Δ", theme.accent);
         theme.finish(&mut buffer);
         assert!(buffer.content.iter().all(|cell| cell.symbol().is_ascii()));
+    }
+
+    #[test]
+    fn a_terminal_without_colours_does_not_rename_the_theme() {
+        let theme = Theme::named("light", Depth::None, Markers::Auto);
+        assert_eq!((theme.name.as_str(), theme.good.fg), ("light", None));
     }
 
     #[test]

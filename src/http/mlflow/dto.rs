@@ -290,6 +290,8 @@ pub struct ExperimentDto {
     creation_time: i64,
     last_update_time: i64,
     tags: Vec<KeyValue>,
+    /// There is one.
+    workspace: &'static str,
 }
 
 impl From<Experiment> for ExperimentDto {
@@ -301,6 +303,7 @@ impl From<Experiment> for ExperimentDto {
             lifecycle_stage: stage(experiment.lifecycle),
             creation_time: experiment.created.0,
             last_update_time: experiment.updated.0,
+            workspace: "default",
             tags: experiment
                 .tags
                 .into_iter()

@@ -3,7 +3,7 @@
 use super::dto::write_value;
 use super::experiments::limit;
 use super::{ApiError, Asked, required, written};
-use crate::domain::{Error, Result, RunId, Timestamp};
+use crate::domain::{Error, ErrorKind, Result, RunId, Timestamp};
 use crate::service::Services;
 use crate::service::tracking::Place;
 use axum::Router;
@@ -40,14 +40,20 @@ async fn history(
         // Old clients know no pages: without `max_results` they get everything.
         let limit = match max {
             None => u64::from(u32::MAX),
+            Some(0) => return Err(Error::invalid("`max_results` is from 1, not 0")),
             Some(_) => limit(max, POINTS, POINTS)?,
         };
         let after = place(asked.get("page_token").map(String::as_str))?;
         let mut page = Page::of(key)?;
         // One more than wanted says that there is another page.
-        services
+        let read = services
             .tracking
-            .scan_history(&run, key, after, limit + 1, |point| page.take(point, limit))?;
+            .scan_history(&run, key, after, limit + 1, |point| page.take(point, limit));
+        match read {
+            // A run that is not there has no history: clients expect that, and no error.
+            Err(error) if error.kind == ErrorKind::NotFound => {}
+            read => read?,
+        }
         Ok(page.end())
     })
     .await

@@ -279,9 +279,11 @@ async fn set_tag(State(services): Served, body: Bytes) -> Answer {
 
 async fn delete_tag(State(services): Served, body: Bytes) -> Answer {
     answer(services, body, |services, asked: OnePair| {
-        services
-            .tracking
-            .delete_tag(&asked.which.run()?, &asked.pair.key)?;
+        let run = asked.which.run()?;
+        if asked.pair.key.is_empty() {
+            return Err(missing("key"));
+        }
+        services.tracking.delete_tag(&run, &asked.pair.key)?;
         Ok(Empty {})
     })
     .await

@@ -12,7 +12,7 @@ use crate::store::search::{self, Dialect, Kind};
 pub struct ModelRecord {
     /// The model.
     pub model: RegisteredModel,
-    /// Oldest first.
+    /// Oldest first; in searches by stage.
     pub latest: Vec<VersionRecord>,
 }
 
@@ -56,10 +56,10 @@ impl Registry {
             registered_models::find(view, filter, &orders, offset, limit)?
                 .into_iter()
                 .map(|model| {
-                    Ok(ModelRecord {
-                        latest: model_versions::newest_by_stage(view, &model.name)?,
-                        model,
-                    })
+                    let mut latest = model_versions::newest_by_stage(view, &model.name)?;
+                    // The original's searches have them by stage, its single models by age.
+                    latest.sort_by(|left, right| left.version.stage.cmp(&right.version.stage));
+                    Ok(ModelRecord { model, latest })
                 })
                 .collect()
         })

@@ -127,6 +127,13 @@ pub fn batch(metrics: &[Metric], params: &[Pair], tags: &[Pair]) -> Result<()> {
         }
     }
     params.iter().try_for_each(param)?;
+    let mut keys = std::collections::BTreeSet::new();
+    if let Some(twice) = params.iter().find(|param| !keys.insert(&param.key)) {
+        return Err(Error::invalid(format!(
+            "parameter `{}` is twice in one batch",
+            twice.key
+        )));
+    }
     tags.iter().try_for_each(tag)
 }
 

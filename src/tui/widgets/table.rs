@@ -4,6 +4,7 @@
 //! the area ([`Table::hit`]), so that a mouse click needs nothing learned while drawing.
 
 use super::{Look, paint, put, truncate};
+use crate::tui::text::wrap;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Style};
@@ -194,8 +195,14 @@ impl Table<'_> {
             cell(buf, at, *width, &title, column.right, style, look);
         }
         if self.count == 0 {
-            let text = truncate(self.empty, usize::from(area.width) - 1, look.ascii);
-            put(buf, (area.x + 1, area.y + 1), &text, area.width, look.dim);
+            let width = usize::from(area.width).saturating_sub(1);
+            for (row, line) in wrap(self.empty, width).iter().enumerate() {
+                let text = truncate(line, width, look.ascii);
+                let at = (area.x + 1, area.y + 1 + row as u16);
+                if at.1 < area.bottom() {
+                    put(buf, at, &text, area.width, look.dim);
+                }
+            }
             return;
         }
         let shown = visible(area.height, self.count);
@@ -358,5 +365,10 @@ mod tests {
         let mut table = table(&columns, &runs);
         table.count = 0;
         assert!(screen(40, 3, &table, &Look::mono()).contains("no runs yet: trainyard train"));
+        let narrow = screen(16, 4, &table, &Look::mono());
+        assert!(
+            narrow.contains("no runs yet:\n") && narrow.contains(" trainyard train"),
+            "{narrow}"
+        );
     }
 }

@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use crate::api::protocol::Command;
+use crate::api::protocol::{Command, Snapshot, Topic, Update};
+use crate::domain::JobId;
+use crate::domain::job::JobLog;
 use crate::tui::effect::Effect;
 use crate::tui::fixture::{app, picture, press, settle, wait};
+use crate::tui::message::Message;
 use crate::tui::theme::Markers;
+use crate::tui::update::update;
 
 #[test]
 fn at_80x24() {
@@ -73,4 +77,37 @@ fn reading_up_stops_following_and_searching_finds() {
     );
     press(&mut app, "f");
     assert!(picture(&app).contains("following"));
+}
+
+#[test]
+fn a_log_without_lines_says_why() {
+    let mut app = app(80, 24, "dark", Markers::Auto);
+    press(&mut app, "6");
+    settle(&mut app);
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        let asked = app.topics().into_iter().find_map(|topic| match topic {
+            Topic::JobLog { job, .. } => Some((topic, job)),
+            _ => None,
+        });
+        let (topic, job) = asked.unwrap();
+        let snapshot = Snapshot::JobLog(JobLog {
+            job,
+            lines: Vec::new(),
+            total: 0,
+        });
+        let message = Message::Daemon(Box::new(Update::Snapshot { topic, snapshot }));
+        update(&mut app, message);
+        let shown = picture(&app);
+        assert!(!shown.contains("no line yet"), "{shown}");
+        seen.push((job, shown));
+        press(&mut app, "j");
+    }
+    let said = |job: i64, words: &str| {
+        let (_, shown) = seen.iter().find(|(one, _)| *one == JobId(job)).unwrap();
+        assert!(shown.contains(words), "{words} in {shown}");
+    };
+    said(482, "has logged nothing so far");
+    said(483, "waits for job 482 to end");
+    said(479, "failed");
 }

@@ -2,6 +2,7 @@
 //! history. The daemon judges and checks; this pane shows what it said.
 
 mod acts;
+mod changes;
 mod draw;
 mod facts;
 mod keys;
@@ -54,7 +55,7 @@ pub struct Registry {
     /// The version that was under the cursor when it came.
     detail: Option<VersionPage>,
     /// What a list or a field that is open is about.
-    asked: Option<acts::Asked>,
+    asked: Option<changes::Asked>,
     model: Option<ModelName>,
     /// The version under the cursor; none until the page is there.
     version: Option<Version>,

@@ -57,7 +57,7 @@ pub(super) fn with_models<T>(
         selected: Some(pane.list.line),
         focused: pane.part == Part::Models,
         sort: None,
-        empty: "no match; Esc clears",
+        empty: &context.keymap.fill("no match; ‹back› clears"),
     })
 }
 

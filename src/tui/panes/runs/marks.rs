@@ -19,6 +19,9 @@ impl Runs {
 
     /// Runs whose curves are there and drawn: those before until the others' have come.
     pub(super) fn drawn(&self) -> Vec<Shown> {
+        if !self.marks.is_empty() {
+            return self.shown();
+        }
         let known = self.series_of.iter().find(|run| !self.is_champion(run));
         self.shown_with(known.or(self.selected.as_ref()))
     }

@@ -31,10 +31,8 @@ pub(super) fn spec(pane: &Runs, key: &str, context: &Context) -> ChartSpec {
             .as_ref()
             .is_some_and(|detail| detail.curves.is_empty());
         curves.empty = if single {
-            format!(
-                "{key} was logged once: no curve; {} shows the value",
-                context.keymap.label(Action::Open)
-            )
+            let open = context.keymap.label(Action::Open);
+            format!("{key} was logged once: no curve; {open} shows the value")
         } else {
             "no points yet".to_owned()
         };

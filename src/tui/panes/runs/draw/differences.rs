@@ -127,7 +127,7 @@ pub(super) fn differences(pane: &Runs, places: &Places, buffer: &mut Buffer, con
     let focused = pane.part == Part::Differences;
     let alone = Room::of(context.area) == Room::One || pane.zoomed;
     let title = if alone {
-        parts_title(pane, "Differences")
+        context.keymap.fill(&parts_title(pane, "Differences"))
     } else {
         "Differences".to_owned()
     };

@@ -100,5 +100,9 @@ fn parts_title(pane: &Runs, name: &str) -> String {
         .iter()
         .position(|part| *part == pane.part)
         .unwrap_or(0);
-    format!("{name} ─ part {} of {}", place + 1, PARTS.len())
+    format!(
+        "{name} ─ part {} of {} (‹next_part›)",
+        place + 1,
+        PARTS.len()
+    )
 }

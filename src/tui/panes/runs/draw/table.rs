@@ -142,7 +142,7 @@ pub(super) fn runs(pane: &Runs, area: Rect, buffer: &mut Buffer, context: &Conte
         (None, false) => "Runs".to_owned(),
     };
     let title = if Room::of(context.area) == Room::One || pane.zoomed {
-        parts_title(pane, &name)
+        context.keymap.fill(&parts_title(pane, &name))
     } else {
         name
     };

@@ -24,6 +24,8 @@ mod storm;
 mod swap;
 #[path = "e2e/terminal.rs"]
 mod terminal;
+#[path = "e2e/transfer.rs"]
+mod transfer;
 #[path = "e2e/triggers.rs"]
 mod triggers;
 #[path = "e2e/wire.rs"]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use trainyard::domain::experiment::Lifecycle;
 use trainyard::domain::metric::Metric;
-use trainyard::domain::run::{Pair, Run, RunStatus};
+use trainyard::domain::run::{Pair, Run, RunModels, RunStatus};
 use trainyard::domain::{ExperimentId, Result, RunId, SystemClock, Timestamp};
 use trainyard::service::{Services, configuration};
 use trainyard::store::{Transaction, metrics, runs};
@@ -173,6 +173,7 @@ fn write(
         tags: Vec::new(),
         metrics: Vec::new(),
         inputs: Vec::new(),
+        models: RunModels::default(),
     };
     let row = runs::insert(transaction, &run)?;
     for (key, value) in [

@@ -10,7 +10,7 @@ use crate::domain::alert::Alert;
 use crate::domain::board::{GroupBy, RunGroups, Sweep};
 use crate::domain::dataset::DatasetRow;
 use crate::domain::deployment::{Deployment, Explanation, LivePage};
-use crate::domain::drift::{DriftDetail, DriftPage, DriftReport};
+use crate::domain::drift::{DriftDetail, DriftPage, DriftReport, Reference};
 use crate::domain::experiment::Experiment;
 use crate::domain::feature::{FeatureDetail, FeaturesPage};
 use crate::domain::host::HostSample;
@@ -52,6 +52,9 @@ pub enum Topic {
         key: String,
         /// Points at most.
         buckets: u32,
+        /// Only steps from the first to the second of these, both included; all when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        steps: Option<(i64, i64)>,
     },
     /// Runs side by side.
     Compare {
@@ -103,6 +106,9 @@ pub enum Topic {
         monitor: Option<String>,
         /// Which window's report.
         report: Option<i64>,
+        /// Held against this; none: the training of the version that answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        against: Option<Reference>,
     },
     /// One column of one window.
     DriftColumn {
@@ -110,6 +116,9 @@ pub enum Topic {
         report: i64,
         /// Which column.
         column: String,
+        /// Held against this; none: the training of the version that answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        against: Option<Reference>,
     },
     /// A deployment's live page. `deployment` none: the first.
     Live {
@@ -627,6 +636,7 @@ impl Command {
             | Self::Alerts
             | Self::Experiments
             | Self::Tallies { .. }
+            | Self::JobOutput { .. }
             | Self::MetricHistory { .. }
             | Self::Explain { .. } => Role::Viewer,
             Self::Train { promote: false, .. }
@@ -640,6 +650,8 @@ impl Command {
             | Self::CancelJob { .. }
             | Self::RetryJob { .. }
             | Self::Note { .. }
+            | Self::DescribeVersion { .. }
+            | Self::TagVersion { .. }
             | Self::AcknowledgeAlert { .. }
             | Self::ExplainRows { .. } => Role::Operator,
             Self::Train { promote: true, .. }
@@ -647,6 +659,8 @@ impl Command {
             | Self::Rollback { .. }
             | Self::Register { .. }
             | Self::SetAlias { .. }
+            | Self::SetStage { .. }
+            | Self::DeleteVersion { .. }
             | Self::Archive { .. }
             | Self::SetStage { .. }
             | Self::DescribeVersion { .. }
@@ -654,6 +668,10 @@ impl Command {
             | Self::DeleteVersion { .. }
             | Self::ArchiveExperiment { .. }
             | Self::Import { .. }
+            | Self::DeleteVersion { .. }
+            | Self::DescribeVersion { .. }
+            | Self::SetStage { .. }
+            | Self::TagVersion { .. }
             | Self::Audit { .. } => Role::Maintainer,
             Self::CreateToken { .. }
             | Self::Tokens

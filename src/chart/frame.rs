@@ -246,25 +246,51 @@ fn x_labels<B: DrawingBackend>(
     Ok(())
 }
 
-/// A remark in the middle of an area that has nothing to show.
+/// A remark in the middle of an area that has nothing to show, in as many lines as it takes.
 ///
 /// # Errors
 /// Those of the backend.
 pub fn empty<B: DrawingBackend>(pen: &mut Pen<'_, B>, area: Area, remark: &str) -> Drawn<B> {
-    let line = (pen.lines(area.height) - 1).max(0) / 2;
-    let middle = pen.line_middle(area, line);
-    let width = pen.width(remark).min(area.width);
-    pen.text(
-        remark,
-        (area.x + (area.width - width) / 2, middle),
-        Align::Left,
-        Ink::Muted,
-    )
+    let lines = broken(remark, |text| pen.width(text) <= area.width);
+    let room = pen.lines(area.height).max(1);
+    let first = (room - lines.len() as i32).max(0) / 2;
+    for (line, text) in lines.iter().take(room as usize).enumerate() {
+        let middle = pen.line_middle(area, first + line as i32);
+        let width = pen.width(text).min(area.width);
+        pen.text(
+            text,
+            (area.x + (area.width - width) / 2, middle),
+            Align::Left,
+            Ink::Muted,
+        )?;
+    }
+    Ok(())
+}
+
+/// A text in lines that fit, broken between words; a word that fits nowhere has a line of its own.
+fn broken(text: &str, fits: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if fits(&format!("{line} {word}")) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_remark_is_broken_between_its_words() {
+        let lines = broken("loss was logged once: no curve", |text| text.len() <= 12);
+        assert_eq!(lines, ["loss was", "logged once:", "no curve"]);
+    }
 
     #[test]
     fn values_outside_are_put_on_the_nearer_end() {

@@ -55,7 +55,11 @@ pub(crate) fn run(connection: &Connection, args: &DashboardArgs) -> Result<Exit>
                 .unwrap_or_default()
         }),
         no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
-        export_folder: workspace.root().to_owned(),
+        export_folder: workspace.root().join("exports"),
+        pictures: crate::tui::export::Pictures {
+            svg: crate::report::svg,
+            png: crate::report::png,
+        },
         report_file: (!connection.remote()).then(|| workspace.logs().join("panic.txt")),
     })?;
     Ok(Exit::Done)

@@ -3,7 +3,7 @@
 use super::connect::Connection;
 use super::output::Output;
 use super::{Exit, Result, runs};
-use crate::api::client::Address;
+use crate::api::client::{Address, Trust};
 use crate::domain::Error;
 use crate::transfer::daemon::Daemon;
 use crate::transfer::database::Database;
@@ -82,7 +82,7 @@ fn open(args: &ImportArgs) -> Result<Box<dyn Source>> {
     let text = args.source.as_str();
     if text.starts_with("http://") || text.starts_with("https://") {
         let (token, headers) = credentials();
-        let address = Address::Url(text.trim_end_matches('/').to_owned(), token);
+        let address = Address::of_url(text.trim_end_matches('/'), token, Trust::System)?;
         return Ok(Box::new(Server::connect(text, &address, headers)?));
     }
     let path = PathBuf::from(text.strip_prefix("sqlite:///").unwrap_or(text));
@@ -207,6 +207,11 @@ fn end(done: &str, report: &Report, output: &Output) -> Result<Exit> {
                 row("tags", total.tags, None),
                 row("points", total.points, None),
                 row("inputs", total.inputs, None),
+                row(
+                    "logged models",
+                    report.logged_models,
+                    Some(new.logged_models),
+                ),
                 row("files", total.files, Some(new.files)),
                 row("models", report.models, Some(new.models)),
                 row("versions", report.versions, Some(new.versions)),

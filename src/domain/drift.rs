@@ -164,6 +164,16 @@ pub struct WindowRow {
     pub verdict: DriftVerdict,
 }
 
+/// What a window is held against.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reference {
+    /// The training data of a version of the deployment's model.
+    Version(Version),
+    /// The rows of another window, by its report.
+    Window(i64),
+}
+
 /// The drift pane.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DriftPage {
@@ -175,6 +185,12 @@ pub struct DriftPage {
     pub deployment: DeploymentName,
     /// The reference in words: "training of v12".
     pub reference: String,
+    /// What else the window can be held against, in words.
+    #[serde(default)]
+    pub references: Vec<(Reference, String)>,
+    /// What it is held against instead of the training of the version that answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against: Option<Reference>,
     /// All windows, oldest first.
     pub windows: Vec<WindowRow>,
     /// The window shown.

@@ -25,6 +25,11 @@ impl LoggedModelStatus {
     /// All of them, in the order of their numbers on the wire.
     pub const ALL: [Self; 4] = [Self::Unspecified, Self::Pending, Self::Ready, Self::Failed];
 
+    /// The one with this number on the wire and in MLflow's own store.
+    pub fn numbered(number: usize) -> Self {
+        Self::ALL.get(number).copied().unwrap_or(Self::Unspecified)
+    }
+
     /// The name in the store.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -2,6 +2,7 @@
 //! end. No IO.
 
 use super::experiment::Experiment;
+use super::logged_model::LoggedModel;
 use super::metric::Metric;
 use super::registry::{ModelVersion, RegisteredModel};
 use super::run::Run;
@@ -28,6 +29,11 @@ pub enum Part {
         run: RunId,
         /// Any number of them.
         points: Vec<Metric>,
+    },
+    /// A logged model (MLflow 3); its experiment is one of here, its files will lie here.
+    LoggedModel {
+        /// The model, with its metrics.
+        model: Box<LoggedModel>,
     },
     /// Its aliases come after its versions.
     Model {
@@ -59,7 +65,7 @@ pub struct Taken {
     pub new: bool,
     /// The id here, of an experiment.
     pub experiment: Option<ExperimentId>,
-    /// Where its files belong here, of a run.
+    /// Where its files belong here, of a run or a logged model.
     pub artifact_uri: Option<String>,
     /// What is otherwise here and stays so, in sentences.
     pub differences: Vec<String>,

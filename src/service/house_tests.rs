@@ -5,7 +5,7 @@
 
 use super::fixture::{House, NOW, model_name, requests};
 use crate::domain::deployment::DeploymentState;
-use crate::domain::drift::DriftVerdict;
+use crate::domain::drift::{DriftVerdict, Reference};
 use crate::domain::registry::{CHAMPION, MoveKind};
 use crate::domain::{DeploymentName, ErrorKind, Event, Timestamp, Version};
 
@@ -346,7 +346,11 @@ fn a_monitor_reports_the_window_by_event_time_and_alerts() {
     assert_eq!(services.monitoring.reports("watch").unwrap().len(), 2);
     let (drifting, alerts) = services.monitoring.badges().unwrap();
     assert_eq!((drifting, alerts), (again.drifted, 2));
-    let page = services.monitoring.page(None, None).unwrap().unwrap();
+    let page = services
+        .monitoring
+        .page(services, None, None, None)
+        .unwrap()
+        .unwrap();
     assert_eq!(page.since, Some(day(5)));
     assert!(
         page.sentence.contains("of 3 drift since 5 Jan; "),
@@ -354,8 +358,39 @@ fn a_monitor_reports_the_window_by_event_time_and_alerts() {
         page.sentence
     );
     assert_eq!(page.rows[0].history.len(), 2);
-    let x = services.monitoring.column(services, again.id, "x").unwrap();
+    let x = services
+        .monitoring
+        .column(services, again.id, "x", None)
+        .unwrap();
     assert!(!x.samples.is_empty());
+    // held against the window before, as it was served
+    let before = Reference::Window(services.monitoring.reports("watch").unwrap()[0].id);
+    assert!(page.references.iter().any(|(one, _)| *one == before));
+    let other = services
+        .monitoring
+        .page(services, None, Some(again.id), Some(&before))
+        .unwrap()
+        .unwrap();
+    assert_eq!(other.against, Some(before.clone()));
+    assert!(
+        other.reference.ends_with(" as served"),
+        "{}",
+        other.reference
+    );
+    assert!(
+        other
+            .sentence
+            .contains(&format!("against {}", other.reference)),
+        "{}",
+        other.sentence
+    );
+    let of = services
+        .monitoring
+        .column(services, again.id, "x", Some(&before))
+        .unwrap();
+    assert_ne!(of.column.chart.reference, x.column.chart.reference);
+    // the stored report stays as it was
+    assert_eq!(services.monitoring.reports("watch").unwrap()[1], again);
     assert_eq!(look(20, 21, None).verdict, DriftVerdict::NoData);
 }
 

@@ -1,5 +1,7 @@
 //! Monitors: windows of served rows against the reference of the version that served, labels when they come, alerts.
 
+mod reference;
+
 use super::alerts::Alerts;
 use super::registry::Registry;
 use super::{Core, Services, datasets, explain};
@@ -8,7 +10,7 @@ use crate::data::Frame;
 use crate::domain::deployment::Deployment;
 use crate::domain::drift::{
     ColumnDrift, DriftDetail, DriftPage, DriftReport, DriftRow, DriftVerdict, Performance,
-    WindowRow,
+    Reference, WindowRow,
 };
 use crate::domain::model::{Signature, Task, greater_is_better};
 use crate::domain::{DeploymentName, Error, Event, ModelName, Result, Timestamp, Version};
@@ -17,6 +19,7 @@ use crate::ml::{self, Predictions, Target};
 use crate::store::drift as rows;
 use crate::store::inference_log::{self as log, InferenceLog, Window};
 use arrow_array::{ArrayRef, Float64Array, StringArray};
+use reference::Comparisons;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -30,6 +33,7 @@ pub struct Monitoring {
     core: Arc<Core>,
     registry: Registry,
     alerts: Alerts,
+    comparisons: Comparisons,
 }
 
 /// What a deployment served in a window, the last word about each row key.
@@ -47,6 +51,7 @@ impl Monitoring {
         Self {
             registry: Registry::new(Arc::clone(&core)),
             alerts: Alerts::new(Arc::clone(&core)),
+            comparisons: Comparisons::default(),
             core,
         }
     }
@@ -113,7 +118,7 @@ impl Monitoring {
             Some(served) => (
                 (served.model.clone(), served.version),
                 served.rows.rows() as u64,
-                self.compared(&config, served)?,
+                self.compared(&config, served, &self.trained(served)?)?,
                 match &config.labels {
                     Some(labels) => performance(services, labels, served, labels_until)?,
                     None => None,
@@ -221,23 +226,32 @@ impl Monitoring {
         }))
     }
 
-    /// Inputs and predictions against the reference of the version that answered most rows.
-    fn compared(&self, config: &MonitorConfig, served: &Served) -> Result<Vec<ColumnDrift>> {
+    /// What the version that answered most rows was trained on, with what it says about it.
+    fn trained(&self, served: &Served) -> Result<Frame> {
         let directory = self.registry.directory(&served.model, served.version)?;
         let reference = ml::model_file::reference(&directory, None)?;
         let before = explain::predictions(&reference, &served.signature)?;
-        let reference = reference.with(PREDICTION, prediction(&served.signature, &before))?;
+        Ok(reference.with(PREDICTION, prediction(&served.signature, &before))?)
+    }
+
+    /// Inputs and predictions against a reference; columns that one side lacks are left out.
+    fn compared(
+        &self,
+        config: &MonitorConfig,
+        served: &Served,
+        reference: &Frame,
+    ) -> Result<Vec<ColumnDrift>> {
         let now = served.rows.numbers(log::PREDICTION)?;
         let current = served
             .rows
             .with(PREDICTION, prediction(&served.signature, &now))?;
-        let names = current.names();
+        let (names, known) = (current.names(), reference.names());
         let columns: Vec<String> = served
             .signature
             .inputs
             .iter()
             .map(|input| input.name.clone())
-            .filter(|name| names.contains(name))
+            .filter(|name| names.contains(name) && known.contains(name))
             .chain(std::iter::once(PREDICTION.to_owned()))
             .collect();
         let options = drift::Options {
@@ -246,7 +260,7 @@ impl Monitoring {
             ..drift::Options::default()
         };
         Ok(drift::compare(
-            &reference,
+            reference,
             &current,
             Some(&columns),
             &options,
@@ -303,8 +317,14 @@ impl Monitoring {
             .read(|connection| rows::reports(connection, monitor))
     }
 
-    /// The drift pane; none without monitors.
-    pub fn page(&self, monitor: Option<&str>, report: Option<i64>) -> Result<Option<DriftPage>> {
+    /// The drift pane; none without monitors. `against` none: the training of the version that answered.
+    pub fn page(
+        &self,
+        services: &Services,
+        monitor: Option<&str>,
+        report: Option<i64>,
+        against: Option<&Reference>,
+    ) -> Result<Option<DriftPage>> {
         let config = self.core.config();
         let monitors: Vec<String> = config.monitors.iter().map(|one| one.name.clone()).collect();
         let shown = match monitor {
@@ -321,7 +341,43 @@ impl Monitoring {
             })?),
             None => reports.last(),
         };
+        let references = match report {
+            Some(report) => self.references(&reports, report)?,
+            None => Vec::new(),
+        };
+        // a reference is held on to while windows change; where it cannot be, the window's own is
+        let against = against.filter(|wanted| references.iter().any(|(one, _)| one == *wanted));
+        let other = match (report, against) {
+            (Some(report), Some(against)) => {
+                let said = self.named(&report.reference.0, &reports, against);
+                Some((self.against(services, report, against)?, said))
+            }
+            _ => None,
+        };
+        if let Some((report, said)) = other {
+            let mut windows: Vec<WindowRow> = reports.iter().map(window).collect();
+            if let Some(shown) = windows.iter_mut().find(|one| one.id == report.id) {
+                (shown.verdict, shown.drifted) = (report.verdict, report.drifted);
+                shown.of = report.columns.len() as u64;
+            }
+            return Ok(Some(DriftPage {
+                monitors,
+                monitor: shown.name.clone(),
+                deployment: shown.deployment.clone(),
+                windows,
+                shown: Some(report.id),
+                // scores before were against other references: only this window's is told
+                rows: table(std::slice::from_ref(&*report), &report),
+                since: None,
+                sentence: sentence_against(&report, &said),
+                reference: said,
+                references,
+                against: against.cloned(),
+            }));
+        }
         Ok(Some(DriftPage {
+            references,
+            against: None,
             monitors,
             monitor: shown.name.clone(),
             deployment: shown.deployment.clone(),
@@ -339,14 +395,23 @@ impl Monitoring {
         }))
     }
 
-    /// One column of one window.
-    pub fn column(&self, services: &Services, report: i64, column: &str) -> Result<DriftDetail> {
-        let _ = services;
+    /// One column of one window, `against` the training of the version that answered (none) or something else.
+    pub fn column(
+        &self,
+        services: &Services,
+        report: i64,
+        column: &str,
+        against: Option<&Reference>,
+    ) -> Result<DriftDetail> {
         let found = self
             .core
             .store
             .read(|connection| rows::report(connection, report))?
             .ok_or_else(|| Error::not_found(format!("there is no drift report `{report}`")))?;
+        let found = match against {
+            Some(against) => self.against(services, &found, against)?,
+            None => Arc::new(found),
+        };
         let column = found
             .columns
             .iter()
@@ -357,7 +422,7 @@ impl Monitoring {
             })?;
         Ok(DriftDetail {
             report,
-            label: found.label,
+            label: found.label.clone(),
             samples: samples(&column),
             column,
         })
@@ -592,6 +657,16 @@ fn since(reports: &[DriftReport], shown: &DriftReport) -> Option<Timestamp> {
         .take_while(|one| one.verdict == DriftVerdict::Drift)
         .last()
         .map(|one| one.from)
+}
+
+/// "2 of 14 drift against 2013-03 as served; dep_delay median 14 → 22".
+fn sentence_against(shown: &DriftReport, reference: &str) -> String {
+    let own = sentence(&[], shown);
+    match shown.verdict {
+        DriftVerdict::Drift => own.replacen(" drift", &format!(" drift against {reference}"), 1),
+        DriftVerdict::Stable => format!("{own} against {reference}"),
+        DriftVerdict::NoData | DriftVerdict::TooFew => own,
+    }
 }
 
 /// "2 of 14 drift since 20 Nov; dep_delay median 14 → 22".

@@ -1,6 +1,7 @@
 //! Experiments, runs, metrics, artifacts: MLflow's semantics, and the read models of the runs pane.
 
 pub mod artifacts;
+mod closer;
 mod compare;
 mod find;
 mod groups;
@@ -502,7 +503,7 @@ impl Tracking {
             runs::set_lifecycle(transaction, number, to)?;
             let action = if restore { "restore_run" } else { "delete_run" };
             let (old, new) = (
-                experiments::lifecycle_name(from),
+                experiments::lifecycle_name(header.lifecycle),
                 experiments::lifecycle_name(to),
             );
             let object = format!("run:{id}");

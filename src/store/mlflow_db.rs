@@ -2,10 +2,13 @@
 //! an older version did not have yet are left out.
 
 use crate::domain::experiment::{Experiment, Lifecycle};
+use crate::domain::logged_model::{LoggedModel, LoggedModelStatus, ModelMetric};
 use crate::domain::metric::Metric;
 use crate::domain::registry::{ModelVersion, RegisteredModel};
-use crate::domain::run::{DatasetInput, Pair, Run, RunStatus};
-use crate::domain::{Error, ExperimentId, ModelName, Result, RunId, Timestamp, Version};
+use crate::domain::run::{DatasetInput, Pair, Run, RunModels, RunStatus};
+use crate::domain::{
+    Error, ExperimentId, LoggedModelId, ModelName, Result, RunId, Timestamp, Version,
+};
 use rusqlite::{Connection, OpenFlags, Row, params};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -205,6 +208,7 @@ impl MlflowDb {
                         tags: Vec::new(),
                         metrics: Vec::new(),
                         inputs: Vec::new(),
+                        models: RunModels::default(),
                     })
                 },
             )?
@@ -229,6 +233,7 @@ impl MlflowDb {
                 .map(pair)
                 .collect();
             run.inputs = self.inputs(id)?;
+            run.models = self.models_of(id)?;
         }
         Ok(found)
     }
@@ -255,10 +260,114 @@ impl MlflowDb {
                     schema: row.get(4)?,
                     profile: row.get(5)?,
                     context: row.get(6)?,
+                    tags: Vec::new(),
                 })
             })?
             .collect::<rusqlite::Result<_>>()?;
         Ok(inputs)
+    }
+
+    /// Logged models that a run read and made.
+    fn models_of(&self, run: &str) -> Result<RunModels> {
+        let mut models = RunModels::default();
+        if !self.has("inputs.step") {
+            return Ok(models);
+        }
+        let mut statement = self.connection.prepare_cached(
+            "select source_type, destination_id, step from inputs
+             where source_id = ?1 and source_type in ('RUN_INPUT', 'RUN_OUTPUT') order by destination_id",
+        )?;
+        let mut rows = statement.query([run])?;
+        while let Some(row) = rows.next()? {
+            let model = LoggedModelId(row.get(1)?);
+            match text(row, 0)?.as_str() {
+                "RUN_INPUT" => models.inputs.push(model),
+                _ => models.outputs.push((model, row.get(2)?)),
+            }
+        }
+        Ok(models)
+    }
+
+    /// Logged models of an experiment.
+    pub fn logged_models(&self, experiment: &ExperimentId) -> Result<Vec<LoggedModel>> {
+        if !self.has("logged_models.model_id") {
+            return Ok(Vec::new());
+        }
+        let mut found: Vec<LoggedModel> = self
+            .connection
+            .prepare_cached(
+                "select model_id, name, artifact_location, creation_timestamp_ms, last_updated_timestamp_ms, status,
+                        lifecycle_stage, model_type, source_run_id, status_message
+                 from logged_models where experiment_id = ?1 order by model_id",
+            )?
+            .query_map([experiment.as_str()], |row| {
+                let status: u32 = row.get(5)?;
+                Ok(LoggedModel {
+                    id: LoggedModelId(row.get(0)?),
+                    experiment: experiment.clone(),
+                    name: row.get(1)?,
+                    artifact_uri: row.get(2)?,
+                    created: time(row, 3)?,
+                    updated: time(row, 4)?,
+                    status: LoggedModelStatus::numbered(status as usize),
+                    lifecycle: lifecycle(row.get(6)?),
+                    model_type: text(row, 7)?,
+                    source_run: row
+                        .get::<_, Option<String>>(8)?
+                        .filter(|run| !run.is_empty())
+                        .map(RunId),
+                    status_message: row.get(9)?,
+                    tags: Vec::new(),
+                    params: Vec::new(),
+                    metrics: Vec::new(),
+                })
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        let pair = |(key, value)| Pair { key, value };
+        for model in &mut found {
+            let id = model.id.as_str();
+            model.params = self
+                .pairs(
+                    "select param_key, param_value from logged_model_params where model_id = ?1 order by 1",
+                    &id,
+                )?
+                .into_iter()
+                .map(pair)
+                .collect();
+            model.tags = self
+                .pairs(
+                    "select tag_key, tag_value from logged_model_tags where model_id = ?1 order by 1",
+                    &id,
+                )?
+                .into_iter()
+                .map(pair)
+                .collect();
+            model.metrics = self
+                .connection
+                .prepare_cached(
+                    "select metric_name, metric_value, metric_timestamp_ms, metric_step, run_id, dataset_name, dataset_digest
+                     from logged_model_metrics where model_id = ?1 order by 1, 3, 4",
+                )?
+                .query_map([id], |row| {
+                    Ok(ModelMetric {
+                        metric: Metric {
+                            key: row.get(0)?,
+                            // NaN is no SQL value.
+                            value: row
+                                .get::<_, Option<f64>>(1)?
+                                .map_or(f64::NAN, infinite),
+                            timestamp: time(row, 2)?,
+                            step: row.get(3)?,
+                        },
+                        model: LoggedModelId::from(id),
+                        run: RunId(row.get(4)?),
+                        dataset_name: row.get(5)?,
+                        dataset_digest: row.get(6)?,
+                    })
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+        }
+        Ok(found)
     }
 
     /// Calls `each` with all points of a run, in blocks of at most `block`.

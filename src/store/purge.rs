@@ -2,7 +2,7 @@
 //! Whether it may be done is the caller's affair.
 
 use super::experiments;
-use crate::domain::{ExperimentId, ModelName, Result, RunId, Timestamp, Version};
+use crate::domain::{ExperimentId, LoggedModelId, ModelName, Result, RunId, Timestamp, Version};
 use rusqlite::{Connection, Transaction, params};
 
 /// A folder without rows.
@@ -111,6 +111,8 @@ pub fn versions_on(
         .prepare_cached(
             "select model, version from model_versions
              where run_id = ?1 or substr(source, 1, length(?2) + 1) = ?2 || '/'
+             or substr(location, 1, length(?2) + 1) = ?2 || '/'
+             or logged_model in (select id from logged_models where source_run = ?1)
              order by model, version",
         )?
         .query_map(params![run.as_str(), artifact_uri], |row| {
@@ -129,6 +131,28 @@ pub fn versions_on(
             Ok((ModelName(model), Version(version), aliases))
         })
         .collect()
+}
+
+/// Logged models that a run made, each with where its files lie.
+pub fn models_made_by(
+    connection: &Connection,
+    run: &RunId,
+) -> Result<Vec<(LoggedModelId, String)>> {
+    let found = connection
+        .prepare_cached("select id, artifact_uri from logged_models where source_run = ?1")?
+        .query_map([run.as_str()], |row| {
+            Ok((LoggedModelId(row.get(0)?), row.get(1)?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(found)
+}
+
+/// Removes a logged model with all that hangs on it.
+pub fn logged_model(transaction: &Transaction<'_>, id: &LoggedModelId) -> Result<()> {
+    transaction
+        .prepare_cached("delete from logged_models where id = ?1")?
+        .execute([id.as_str()])?;
+    Ok(())
 }
 
 /// The newest job of a run that has not ended.

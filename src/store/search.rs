@@ -113,6 +113,8 @@ pub struct Order {
     pub by: Subject,
     /// Greatest first.
     pub descending: bool,
+    /// Parameters and tags that are numbers come by their value, before those that are not; MLflow takes all as text.
+    pub numeric: bool,
 }
 
 /// A piece of SQL and the values of its `?`, in their order.
@@ -645,7 +647,11 @@ pub fn parse_order_for(kind: Kind, text: &str) -> Result<Order> {
         }
         _ => attribute(kind, name).map_err(|error| wrong(&error.message))?,
     };
-    Ok(Order { by, descending })
+    Ok(Order {
+        by,
+        descending,
+        numeric: false,
+    })
 }
 
 /// The key of an order, and whether the greatest comes first.
@@ -675,7 +681,11 @@ pub fn parse_order(text: &str) -> Result<Order> {
     if matches!(by, Subject::Dataset(_)) {
         return Err(wrong("runs cannot be ordered by datasets"));
     }
-    Ok(Order { by, descending })
+    Ok(Order {
+        by,
+        descending,
+        numeric: false,
+    })
 }
 
 /// `%` and `_` of LIKE as GLOB has them: GLOB counts case, SQLite's LIKE does not.
@@ -854,9 +864,14 @@ pub fn order_sql(orders: &[Order]) -> (Sql, String) {
                     " left join {table} o{number} on o{number}.run = r.number and o{number}.key = ?"
                 ));
                 joins.values.push(Value::Text(key.clone()));
-                list.push_str(&format!(
-                    "o{number}.value is null, o{number}.value {direction}, "
-                ));
+                list.push_str(&format!("o{number}.value is null, "));
+                if order.numeric {
+                    let value = format!("o{number}.value");
+                    list.push_str(&format!(
+                        "{value} glob '*[^-+.0-9eE]*' or {value} not glob '*[0-9]*', cast({value} as real) {direction}, "
+                    ));
+                }
+                list.push_str(&format!("o{number}.value {direction}, "));
             }
             Subject::Text(column) | Subject::Time(column) => {
                 list.push_str(&format!("{column} is null, {column} {direction}, "));

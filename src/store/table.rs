@@ -145,6 +145,7 @@ pub fn window(
         Order {
             by: Subject::Metric(key),
             descending,
+            ..
         },
     ] = orders
         && !source.few
@@ -464,3 +465,6 @@ pub fn version_from(connection: &Connection, run: &RunId) -> Result<Option<(Mode
         .optional()?;
     Ok(version)
 }
+
+#[cfg(test)]
+mod tests;

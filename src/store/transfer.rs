@@ -1,8 +1,9 @@
 //! What only an import writes (versions with their numbers, times and stages), and the counts that check it.
 
+use super::logged_models;
 use crate::domain::registry::ModelVersion;
 use crate::domain::transfer::Tally;
-use crate::domain::{ModelName, Result, Version};
+use crate::domain::{LoggedModelId, ModelName, Result, Version};
 use rusqlite::{Connection, Transaction, params};
 
 /// Gives a model without description one.
@@ -51,10 +52,19 @@ pub fn count_version(
 pub fn add_version(transaction: &Transaction<'_>, version: &ModelVersion) -> Result<()> {
     let model = version.model.as_str();
     count_version(transaction, &version.model, version.version)?;
+    // A source that names a logged model has its files where that model's are.
+    let logged = version
+        .source
+        .strip_prefix("models:/")
+        .map(|id| LoggedModelId::from(id.trim_start_matches('/')));
+    let location = match &logged {
+        Some(id) => logged_models::get(transaction, id)?.map(|model| model.artifact_uri),
+        None => None,
+    };
     transaction
         .prepare_cached(
-            "insert into model_versions (model, version, run_id, source, status, stage, description, user, created, updated)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "insert into model_versions (model, version, run_id, source, status, stage, description, user, created, updated, location, logged_model)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
         .execute(params![
             model,
@@ -67,6 +77,8 @@ pub fn add_version(transaction: &Transaction<'_>, version: &ModelVersion) -> Res
             version.user,
             version.created.0,
             version.updated.0,
+            location.unwrap_or_default(),
+            logged.map(|id| id.0).unwrap_or_default(),
         ])?;
     for (key, value) in &version.tags {
         transaction

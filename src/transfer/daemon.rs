@@ -5,6 +5,7 @@ use super::{BLOCK, New, Sink};
 use crate::api::client::{Client, Http};
 use crate::api::protocol::{Command, Reply};
 use crate::domain::experiment::Experiment;
+use crate::domain::logged_model::LoggedModel;
 use crate::domain::metric::Metric;
 use crate::domain::registry::{ModelVersion, RegisteredModel};
 use crate::domain::run::Run;
@@ -28,7 +29,10 @@ pub struct Daemon {
     waiting: Vec<Part>,
     points: usize,
     text: usize,
-    homes: HashMap<RunId, (String, bool)>,
+    /// Where files belong, and whether their run was made by this import.
+    homes: HashMap<String, (String, bool)>,
+    /// The home that was asked for last, when it is a new one.
+    asked: Option<String>,
     new: New,
     differences: Vec<String>,
 }
@@ -45,6 +49,7 @@ impl Daemon {
             points: 0,
             text: 0,
             homes: HashMap::new(),
+            asked: None,
             new: New::default(),
             differences: Vec::new(),
         })
@@ -80,9 +85,17 @@ impl Daemon {
                 Part::Experiment { .. } => &mut self.new.experiments,
                 Part::Run { run } => {
                     if let Some(uri) = &taken.artifact_uri {
-                        self.homes.insert(run.id.clone(), (uri.clone(), taken.new));
+                        self.homes
+                            .insert(run.id.to_string(), (uri.clone(), taken.new));
                     }
                     &mut self.new.runs
+                }
+                Part::LoggedModel { model } => {
+                    if let Some(uri) = &taken.artifact_uri {
+                        self.homes
+                            .insert(model.id.to_string(), (uri.clone(), taken.new));
+                    }
+                    &mut self.new.logged_models
                 }
                 Part::Model { .. } => &mut self.new.models,
                 Part::Version { .. } => &mut self.new.versions,
@@ -180,18 +193,29 @@ impl Sink for Daemon {
         )
     }
 
-    fn home(&mut self, run: &RunId) -> Result<String> {
-        if !self.homes.contains_key(run) {
+    fn logged_model(&mut self, model: LoggedModel) -> Result<()> {
+        let points = model.metrics.len();
+        let part = Part::LoggedModel {
+            model: Box::new(model),
+        };
+        self.push(part, points, 0)
+    }
+
+    fn home(&mut self, id: &str) -> Result<String> {
+        if !self.homes.contains_key(id) {
             self.flush()?;
         }
-        self.homes
-            .get(run)
-            .map(|(home, _)| home.clone())
-            .ok_or_else(unexpected)
+        let (home, new) = self.homes.get(id).ok_or_else(unexpected)?;
+        self.asked = new.then(|| home.clone());
+        Ok(home.clone())
     }
 
     fn present(&mut self, home: &str) -> Result<BTreeMap<String, u64>> {
         let mut present = BTreeMap::new();
+        // What was made just now has no files yet.
+        if self.asked.as_deref() == Some(home) {
+            return Ok(present);
+        }
         let root = inside(home)?.to_owned();
         let mut folders = vec![String::new()];
         while let Some(folder) = folders.pop() {

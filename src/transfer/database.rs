@@ -3,6 +3,7 @@
 use super::files::Places;
 use super::{BLOCK, Page, Source};
 use crate::domain::experiment::Experiment;
+use crate::domain::logged_model::LoggedModel;
 use crate::domain::metric::Metric;
 use crate::domain::registry::{ModelVersion, RegisteredModel};
 use crate::domain::run::Run;
@@ -85,6 +86,10 @@ impl Source for Database {
 
     fn versions(&mut self, model: &ModelName) -> Result<Vec<ModelVersion>> {
         self.database.versions(model)
+    }
+
+    fn logged_models(&mut self, experiment: &ExperimentId) -> Result<Vec<LoggedModel>> {
+        self.database.logged_models(experiment)
     }
 
     fn left_out(&mut self) -> Vec<String> {

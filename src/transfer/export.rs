@@ -4,13 +4,15 @@
 //! trainyard-export.json          what is in it; written last: without it the export is not complete
 //! experiments.jsonl runs.jsonl   one object a line
 //! models.jsonl versions.jsonl    the registry
+//! logged_models.jsonl            logged models, with their metrics
 //! metrics/RUN.jsonl              all points of a run
-//! artifacts/RUN/…                its files
+//! artifacts/RUN/…                its files; those of a logged model under its id
 //! ```
 
 use super::files;
 use super::{BLOCK, New, Page, Sink, Source};
 use crate::domain::experiment::Experiment;
+use crate::domain::logged_model::LoggedModel;
 use crate::domain::metric::Metric;
 use crate::domain::registry::{ModelVersion, RegisteredModel};
 use crate::domain::run::Run;
@@ -85,6 +87,7 @@ pub struct Writer {
     runs: Option<Lines>,
     models: Vec<ModelLine>,
     versions: Option<Lines>,
+    logged_models: Option<Lines>,
     points: Option<(RunId, Lines)>,
     written: BTreeMap<RunId, Tally>,
     head: Head,
@@ -113,6 +116,7 @@ impl Writer {
             runs: Some(Lines::create(root.join("runs.jsonl"))?),
             models: Vec::new(),
             versions: Some(Lines::create(root.join("versions.jsonl"))?),
+            logged_models: Some(Lines::create(root.join("logged_models.jsonl"))?),
             points: None,
             written: BTreeMap::new(),
             head: Head {
@@ -177,9 +181,16 @@ impl Sink for Writer {
         Ok(())
     }
 
-    fn home(&mut self, run: &RunId) -> Result<String> {
-        // As it stands in the runs: what reads the export finds versions by the run in their source.
-        Ok(format!("artifacts/{run}/artifacts"))
+    fn logged_model(&mut self, model: LoggedModel) -> Result<()> {
+        ArtifactPath::parse(model.id.as_str())?;
+        add(&mut self.logged_models, &model)?;
+        self.new.logged_models += 1;
+        Ok(())
+    }
+
+    fn home(&mut self, id: &str) -> Result<String> {
+        // What reads the export finds versions by the id in their source.
+        Ok(format!("artifacts/{id}/artifacts"))
     }
 
     fn present(&mut self, _: &str) -> Result<BTreeMap<String, u64>> {
@@ -264,6 +275,7 @@ impl Sink for Writer {
             self.experiments.take(),
             self.runs.take(),
             self.versions.take(),
+            self.logged_models.take(),
             Some(models),
         ];
         written.into_iter().flatten().try_for_each(Lines::finish)?;
@@ -412,6 +424,15 @@ impl Source for Reader {
         versions.retain(|version| version.model == *model);
         versions.sort_by_key(|version| version.version);
         Ok(versions)
+    }
+
+    fn logged_models(&mut self, experiment: &ExperimentId) -> Result<Vec<LoggedModel>> {
+        let mut models: Vec<LoggedModel> = self.all("logged_models.jsonl")?;
+        models.retain(|model| model.experiment == *experiment);
+        for model in &mut models {
+            model.artifact_uri = model.id.to_string();
+        }
+        Ok(models)
     }
 
     fn left_out(&mut self) -> Vec<String> {

@@ -5,10 +5,13 @@ use super::files::{self, Places};
 use super::yaml::Yaml;
 use super::{BLOCK, Page, Source};
 use crate::domain::experiment::{Experiment, Lifecycle};
+use crate::domain::logged_model::{LoggedModel, LoggedModelStatus, ModelMetric};
 use crate::domain::metric::Metric;
 use crate::domain::registry::{ModelVersion, RegisteredModel};
 use crate::domain::run::{DatasetInput, Pair, Run, RunModels, RunStatus};
-use crate::domain::{Error, ExperimentId, ModelName, Result, RunId, Timestamp, Version};
+use crate::domain::{
+    Error, ExperimentId, LoggedModelId, ModelName, Result, RunId, Timestamp, Version,
+};
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -88,6 +91,45 @@ fn point(key: &str, line: &str) -> Option<Metric> {
     })
 }
 
+/// A point of a logged model: `time value step run`, with name and digest of the data it was measured on.
+fn model_point(model: &LoggedModelId, key: &str, line: &str) -> Option<ModelMetric> {
+    let metric = point(key, line)?;
+    let mut words = line.split(' ').skip(3).map(str::to_owned);
+    Some(ModelMetric {
+        metric,
+        model: model.clone(),
+        run: RunId(words.next()?),
+        dataset_name: words.next(),
+        dataset_digest: words.next(),
+    })
+}
+
+/// Logged models that a run read and made.
+fn models_of(run: &Path) -> Result<RunModels> {
+    let mut models = RunModels::default();
+    for (folder, output) in [("inputs", false), ("outputs", true)] {
+        for folder in described(&run.join(folder))? {
+            let link = meta(&folder)?;
+            let kind = link.text("destination_type").unwrap_or_default();
+            let Some(model) = link
+                .text("destination_id")
+                .filter(|_| kind.starts_with("MODEL"))
+            else {
+                continue;
+            };
+            let model = LoggedModelId::from(model);
+            if output {
+                models
+                    .outputs
+                    .push((model, link.number("step").unwrap_or(0)));
+            } else {
+                models.inputs.push(model);
+            }
+        }
+    }
+    Ok(models)
+}
+
 impl Folder {
     /// The store in this folder.
     ///
@@ -163,7 +205,7 @@ impl Folder {
             tags,
             metrics: Vec::new(),
             inputs: self.inputs(folder)?,
-            models: RunModels::default(),
+            models: models_of(folder)?,
         })
     }
 
@@ -179,10 +221,6 @@ impl Folder {
             };
             let dataset = meta(&experiment.join("datasets").join(id))?;
             let text = |key: &str| dataset.text(key).map(str::to_owned);
-            let (context, tags): (Vec<_>, Vec<_>) = link
-                .pairs("tags")
-                .into_iter()
-                .partition(|(key, _)| key == "mlflow.data.context");
             inputs.push(DatasetInput {
                 name: text("name").unwrap_or_default(),
                 digest: text("digest").unwrap_or_default(),
@@ -190,9 +228,15 @@ impl Folder {
                 source: text("source").unwrap_or_default(),
                 schema: text("schema"),
                 profile: text("profile"),
-                context: context.into_iter().next().map(|(_, value)| value),
-                tags: tags
+                context: link
+                    .pairs("tags")
                     .into_iter()
+                    .find(|(key, _)| key == "mlflow.data.context")
+                    .map(|(_, value)| value),
+                tags: link
+                    .pairs("tags")
+                    .into_iter()
+                    .filter(|(key, _)| key != "mlflow.data.context")
                     .map(|(key, value)| Pair { key, value })
                     .collect(),
             });
@@ -403,6 +447,48 @@ impl Source for Folder {
                     .collect(),
                 aliases: Vec::new(),
                 gate: None,
+            });
+        }
+        Ok(found)
+    }
+
+    fn logged_models(&mut self, experiment: &ExperimentId) -> Result<Vec<LoggedModel>> {
+        let mut found = Vec::new();
+        for folder in described(&self.experiment_folder(experiment).join("models"))? {
+            let meta = meta(&folder)?;
+            let Some(id) = meta.text("model_id").map(LoggedModelId::from) else {
+                continue;
+            };
+            let text = |key: &str| meta.text(key).map(str::to_owned);
+            let status = meta
+                .number("status")
+                .and_then(|number| usize::try_from(number).ok());
+            let mut metrics = Vec::new();
+            let points = folder.join("metrics");
+            if points.is_dir() {
+                for (key, _) in files::below(&points, &mut self.places.left_out)? {
+                    metrics.extend(
+                        files::text(&points.join(&key))?
+                            .lines()
+                            .filter_map(|line| model_point(&id, &key, line)),
+                    );
+                }
+            }
+            found.push(LoggedModel {
+                experiment: experiment.clone(),
+                name: text("name").unwrap_or_default(),
+                artifact_uri: folder.join("artifacts").to_string_lossy().into_owned(),
+                created: time(&meta, "creation_timestamp"),
+                updated: time(&meta, "last_updated_timestamp"),
+                status: LoggedModelStatus::numbered(status.unwrap_or(0)),
+                lifecycle: lifecycle(&meta),
+                model_type: text("model_type").unwrap_or_default(),
+                source_run: text("source_run_id").map(RunId),
+                status_message: text("status_message"),
+                tags: pairs(&folder.join("tags"), &mut self.places.left_out)?,
+                params: pairs(&folder.join("params"), &mut self.places.left_out)?,
+                metrics,
+                id,
             });
         }
         Ok(found)

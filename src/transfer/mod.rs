@@ -12,6 +12,7 @@ pub mod server;
 mod yaml;
 
 use crate::domain::experiment::Experiment;
+use crate::domain::logged_model::LoggedModel;
 use crate::domain::metric::Metric;
 use crate::domain::registry::{ModelVersion, RegisteredModel};
 use crate::domain::run::Run;
@@ -56,6 +57,9 @@ pub trait Source {
     /// Versions of a model, oldest first.
     fn versions(&mut self, model: &ModelName) -> Result<Vec<ModelVersion>>;
 
+    /// Logged models of an experiment; their `artifact_uri` is a place.
+    fn logged_models(&mut self, experiment: &ExperimentId) -> Result<Vec<LoggedModel>>;
+
     /// What was left out so far, in sentences; each is said once.
     fn left_out(&mut self) -> Vec<String> {
         Vec::new()
@@ -73,8 +77,11 @@ pub trait Sink {
     /// Takes points of a run that was taken.
     fn points(&mut self, run: &RunId, points: Vec<Metric>) -> Result<()>;
 
-    /// Where files of a run belong.
-    fn home(&mut self, run: &RunId) -> Result<String>;
+    /// Takes a logged model; its experiment's id is one of here.
+    fn logged_model(&mut self, model: LoggedModel) -> Result<()>;
+
+    /// Where files of a run or logged model that was taken belong.
+    fn home(&mut self, id: &str) -> Result<String>;
 
     /// Files that are there already, with their sizes.
     fn present(&mut self, home: &str) -> Result<BTreeMap<String, u64>>;
@@ -105,6 +112,8 @@ pub struct New {
     pub experiments: u64,
     /// Runs.
     pub runs: u64,
+    /// Logged models.
+    pub logged_models: u64,
     /// Files.
     pub files: u64,
     /// Registered models.
@@ -127,6 +136,8 @@ pub struct Report {
     /// Their rows and files, all together.
     #[serde(flatten)]
     pub total: Tally,
+    /// Logged models.
+    pub logged_models: u64,
     /// Registered models.
     pub models: u64,
     /// Their versions.
@@ -191,7 +202,7 @@ pub fn copy(
         ..Default::default()
     };
     let mut counted: Vec<(RunId, Tally)> = Vec::new();
-    let mut homes: HashMap<RunId, String> = HashMap::new();
+    let mut homes: HashMap<String, String> = HashMap::new();
     for experiment in source.experiments()? {
         if !wanted.experiment(&experiment) {
             continue;
@@ -215,7 +226,7 @@ pub fn copy(
                 };
                 let tally = whole_run(source, sink, run.clone(), &place, &mut report)?;
                 if tally.files > 0 {
-                    homes.insert(run.id.clone(), sink.home(&run.id)?);
+                    homes.insert(run.id.to_string(), sink.home(run.id.as_str())?);
                 }
                 report.runs += 1;
                 report.add(&tally);
@@ -227,7 +238,21 @@ pub fn copy(
                 break;
             }
         }
-        report.experiments += u64::from(here.is_some());
+        if let Some(here) = here {
+            report.experiments += 1;
+            for model in source.logged_models(&experiment.id)? {
+                if model
+                    .source_run
+                    .as_ref()
+                    .is_some_and(|run| !wanted.run(run))
+                {
+                    continue;
+                }
+                let home = whole_logged_model(source, sink, model.clone(), &here, &mut report)?;
+                homes.insert(model.id.to_string(), home);
+                progress(&report);
+            }
+        }
     }
     if wanted.models {
         copy_models(source, sink, &homes, &mut report)?;
@@ -235,6 +260,7 @@ pub fn copy(
     let (new, differences) = sink.finish()?;
     report.new.experiments = new.experiments;
     report.new.runs = new.runs;
+    report.new.logged_models = new.logged_models;
     report.new.models = new.models;
     report.new.versions = new.versions;
     report.new.aliases = new.aliases;
@@ -280,24 +306,54 @@ fn whole_run(
         tally.points += points.len() as u64;
         sink.points(&id, points)
     })?;
+    let (files, bytes) = all_files(source, sink, id.as_str(), place, report)?;
+    (tally.files, tally.bytes) = (files, bytes);
+    Ok(tally)
+}
+
+/// Copies a logged model with its files; answers where they are.
+fn whole_logged_model(
+    source: &mut dyn Source,
+    sink: &mut dyn Sink,
+    mut model: LoggedModel,
+    experiment: &ExperimentId,
+    report: &mut Report,
+) -> Result<String> {
+    let (id, place) = (model.id.to_string(), model.artifact_uri.clone());
+    model.experiment = experiment.clone();
+    sink.logged_model(model)?;
+    let (files, bytes) = all_files(source, sink, &id, &place, report)?;
+    report.logged_models += 1;
+    report.total.files += files;
+    report.total.bytes += bytes;
+    sink.home(&id)
+}
+
+/// Copies the files of a run or logged model that are not there yet; answers how many there are, and their bytes.
+fn all_files(
+    source: &mut dyn Source,
+    sink: &mut dyn Sink,
+    id: &str,
+    place: &str,
+    report: &mut Report,
+) -> Result<(u64, u64)> {
     let files = match source.files(place) {
         Ok(files) => files,
-        Err(error) if error.kind == ErrorKind::Invalid || error.kind == ErrorKind::NotFound => {
-            report
-                .differences
-                .push(format!("files of run `{id}`: {error}"));
-            return Ok(tally);
+        Err(error) if matches!(error.kind, ErrorKind::Invalid | ErrorKind::NotFound) => {
+            report.differences.push(format!("files of `{id}`: {error}"));
+            return Ok((0, 0));
         }
         Err(error) => return Err(error),
     };
     if files.is_empty() {
-        return Ok(tally);
+        return Ok((0, 0));
     }
-    let home = sink.home(&id)?;
+    let home = sink.home(id)?;
     let present = sink.present(&home)?;
+    let (mut count, mut total) = (0, 0);
     for (path, bytes) in files {
-        tally.files += 1;
-        tally.bytes += bytes;
+        count += 1;
+        total += bytes;
         if present.get(&path) == Some(&bytes) {
             continue;
         }
@@ -308,17 +364,17 @@ fn whole_run(
             Ok(()) => report.new.files += 1,
             Err(error) if matches!(error.kind, ErrorKind::Invalid | ErrorKind::NotFound) => report
                 .differences
-                .push(format!("file `{path}` of run `{id}`: {error}")),
+                .push(format!("file `{path}` of `{id}`: {error}")),
             Err(error) => return Err(error),
         }
     }
-    Ok(tally)
+    Ok((count, total))
 }
 
 fn copy_models(
     source: &mut dyn Source,
     sink: &mut dyn Sink,
-    homes: &HashMap<RunId, String>,
+    homes: &HashMap<String, String>,
     report: &mut Report,
 ) -> Result<()> {
     for (model, last) in source.models()? {
@@ -330,7 +386,10 @@ fn copy_models(
             known.push(version.version);
             match relocated(&version.source, homes) {
                 Some(here) => version.source = here,
-                None if version.source.starts_with("models:/") => {}
+                None if version
+                    .source
+                    .strip_prefix("models:/")
+                    .is_some_and(|id| homes.contains_key(id)) => {}
                 None => report.differences.push(format!(
                     "files of {} of `{}` lie at `{}`, which was not copied",
                     version.version, model.name, version.source
@@ -353,15 +412,16 @@ fn copy_models(
     Ok(())
 }
 
-/// Where the files of a version lie here, by the run that its source names: `…/<run>/artifacts/model`, `runs:/<run>/model`.
-fn relocated(source: &str, homes: &HashMap<RunId, String>) -> Option<String> {
+/// Where the files of a version lie here, by the run or logged model that its source names: `…/<run>/artifacts/model`,
+/// `runs:/<run>/model`.
+fn relocated(source: &str, homes: &HashMap<String, String>) -> Option<String> {
     if let Some(rest) = source.strip_prefix("runs:/") {
         let (run, path) = rest.trim_start_matches('/').split_once('/')?;
-        return Some(format!("{}/{path}", homes.get(&RunId::from(run))?));
+        return Some(format!("{}/{path}", homes.get(run)?));
     }
     let (before, inside) = source.rsplit_once("/artifacts")?;
     let run = before.rsplit('/').next()?;
-    let home = homes.get(&RunId::from(run))?;
+    let home = homes.get(run)?;
     Some(format!("{home}{}", inside.trim_end_matches('/')))
 }
 
@@ -375,7 +435,7 @@ mod tests {
     fn sources_of_versions_follow_their_runs() {
         let run = "0123456789abcdef0123456789abcdef";
         let homes = HashMap::from([(
-            RunId::from(run),
+            run.to_owned(),
             format!("mlflow-artifacts:/7/{run}/artifacts"),
         )]);
         for source in [

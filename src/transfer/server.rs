@@ -3,10 +3,13 @@
 use super::{BLOCK, Page, Source};
 use crate::api::client::{Address, Http};
 use crate::domain::experiment::{Experiment, Lifecycle};
+use crate::domain::logged_model::{LoggedModel, LoggedModelStatus, ModelMetric};
 use crate::domain::metric::Metric;
 use crate::domain::registry::{ModelVersion, RegisteredModel};
 use crate::domain::run::{DatasetInput, Pair, Run, RunModels, RunStatus};
-use crate::domain::{Error, ErrorKind, ExperimentId, ModelName, Result, RunId, Timestamp, Version};
+use crate::domain::{
+    Error, ErrorKind, ExperimentId, LoggedModelId, ModelName, Result, RunId, Timestamp, Version,
+};
 use crate::store::mlflow_db::infinite;
 use serde_json::{Value, json};
 use std::io::Read;
@@ -139,9 +142,6 @@ fn run(value: &Value) -> Run {
             .map(|input| {
                 let dataset = &input["dataset"];
                 let optional = |key: &str| Some(text(dataset, key)).filter(|text| !text.is_empty());
-                let (context, tags): (Vec<_>, Vec<_>) = pairs(input, "tags")
-                    .into_iter()
-                    .partition(|tag| tag.key == "mlflow.data.context");
                 DatasetInput {
                     name: text(dataset, "name"),
                     digest: text(dataset, "digest"),
@@ -149,14 +149,72 @@ fn run(value: &Value) -> Run {
                     source: text(dataset, "source"),
                     schema: optional("schema"),
                     profile: optional("profile"),
-                    context: context.into_iter().next().map(|tag| tag.value),
-                    tags,
+                    context: pairs(input, "tags")
+                        .into_iter()
+                        .find(|tag| tag.key == "mlflow.data.context")
+                        .map(|tag| tag.value),
+                    tags: pairs(input, "tags")
+                        .into_iter()
+                        .filter(|tag| tag.key != "mlflow.data.context")
+                        .collect(),
                 }
             })
             .collect(),
+        models: RunModels {
+            inputs: list(&value["inputs"], "model_inputs")
+                .iter()
+                .map(|model| LoggedModelId(text(model, "model_id")))
+                .collect(),
+            outputs: list(&value["outputs"], "model_outputs")
+                .iter()
+                .map(|model| {
+                    let step = number(model, "step").unwrap_or(0);
+                    (LoggedModelId(text(model, "model_id")), step)
+                })
+                .collect(),
+        },
         tags,
-        models: RunModels::default(),
     }
+}
+
+fn logged_model(value: &Value) -> Result<LoggedModel> {
+    let (info, data) = (&value["info"], &value["data"]);
+    let id = LoggedModelId(text(info, "model_id"));
+    let optional =
+        |value: &Value, key: &str| Some(text(value, key)).filter(|text| !text.is_empty());
+    let status = match text(info, "status").as_str() {
+        "LOGGED_MODEL_PENDING" => LoggedModelStatus::Pending,
+        "LOGGED_MODEL_READY" => LoggedModelStatus::Ready,
+        "LOGGED_MODEL_UPLOAD_FAILED" => LoggedModelStatus::Failed,
+        _ => LoggedModelStatus::Unspecified,
+    };
+    Ok(LoggedModel {
+        experiment: ExperimentId(text(info, "experiment_id")),
+        name: text(info, "name"),
+        artifact_uri: text(info, "artifact_uri"),
+        created: time(info, "creation_timestamp_ms"),
+        updated: time(info, "last_updated_timestamp_ms"),
+        status,
+        lifecycle: Lifecycle::Active,
+        model_type: text(info, "model_type"),
+        source_run: optional(info, "source_run_id").map(RunId),
+        status_message: optional(info, "status_message"),
+        tags: pairs(info, "tags"),
+        params: pairs(data, "params"),
+        metrics: list(data, "metrics")
+            .iter()
+            .map(|one| {
+                Ok(ModelMetric {
+                    metric: metric(one)?,
+                    model: id.clone(),
+                    run: RunId(text(one, "run_id")),
+                    dataset_name: optional(one, "dataset_name"),
+                    dataset_digest: optional(one, "dataset_digest"),
+                })
+            })
+            .collect::<Result<_>>()?,
+        id,
+    })
 }
 
 /// Text as part of a URL; `/` stays.
@@ -531,6 +589,30 @@ impl Source for Server {
             .collect::<Result<Vec<_>>>()?;
         versions.sort_by_key(|version| version.version);
         Ok(versions)
+    }
+
+    fn logged_models(&mut self, experiment: &ExperimentId) -> Result<Vec<LoggedModel>> {
+        let mut found = Vec::new();
+        let mut token = String::new();
+        loop {
+            let mut asked = json!({"experiment_ids": [experiment], "max_results": 50});
+            if !token.is_empty() {
+                asked["page_token"] = json!(token);
+            }
+            let page = match self.post("logged-models/search", &asked) {
+                Ok(page) => page,
+                // MLflow before version 3 has none.
+                Err(error) if error.kind == ErrorKind::NotFound => return Ok(found),
+                Err(error) => return Err(error),
+            };
+            for model in list(&page, "models") {
+                found.push(logged_model(model)?);
+            }
+            token = text(&page, "next_page_token");
+            if token.is_empty() {
+                return Ok(found);
+            }
+        }
     }
 
     fn left_out(&mut self) -> Vec<String> {

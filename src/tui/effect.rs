@@ -2,6 +2,8 @@
 //! the loop in `mod.rs` does the rest (commands, files, the terminal).
 
 use super::dialog::Dialog;
+use super::export::File;
+use super::keymap::Keymap;
 use super::panes::{PaneId, Target};
 use crate::api::protocol::Command;
 
@@ -33,13 +35,8 @@ pub enum Effect {
         /// The text.
         text: String,
     },
-    /// Write a file into the folder for exports; a message says where it is.
-    Write {
-        /// Its name.
-        name: String,
-        /// Its content.
-        bytes: Vec<u8>,
-    },
+    /// Write files into the folder for exports; one message says where all of one key are.
+    Write(Vec<File>),
     /// Keep the looks for the next time (JSON).
     Remember(String),
     /// Turn mouse reporting on or off.
@@ -79,6 +76,15 @@ pub enum Then {
     Tell(PaneId, &'static str),
     /// Nothing to say.
     Nothing,
+}
+
+impl Then {
+    /// What it says, with the keys of `keymap` in the place of actions.
+    pub fn fill(&mut self, keymap: &Keymap) {
+        if let Self::Say(text) | Self::Undo { say: text, .. } = self {
+            *text = keymap.fill(text);
+        }
+    }
 }
 
 /// How important a message is.

@@ -6,6 +6,7 @@ use super::render;
 use super::theme::{Depth, Markers, Theme};
 use super::update::update;
 use crate::api::protocol::{Overview, Snapshot, Topic, Update};
+use crate::domain::board::{GroupBy, RunGroup, RunGroups, Sweep, SweepPoint};
 use crate::domain::experiment::Lifecycle;
 use crate::domain::job::{Job, JobLog, JobRow, JobState, JobsPage};
 use crate::domain::metric::{Bucket, Metric, Number, Series};
@@ -182,6 +183,76 @@ pub fn runs() -> RunTable {
         offset: 0,
         sentence: "brave-otter beats champion v12 by 0.0112 in 5 of 5 folds; brave-otter and calm-heron differ by noise: 0.0004 is within the folds' spread (0.0021)".to_owned(),
         archived: 4,
+    }
+}
+
+/// Two trials of a parent.
+pub fn children(parent: &RunId) -> RunTable {
+    let mut table = runs();
+    table.rows.truncate(2);
+    for (place, row) in table.rows.iter_mut().enumerate() {
+        row.id = RunId::from(format!("trial-{place}-id"));
+        row.name = format!("trial-{place}");
+        row.parent = Some(parent.clone());
+    }
+    table.total = 2;
+    table
+}
+
+/// Runs by user: ana's best and bo's.
+pub fn groups(by: &GroupBy) -> RunGroups {
+    let rows = runs().rows;
+    let group = |name: &str, count: u64, best: usize| RunGroup {
+        name: Some(name.to_owned()),
+        runs: count,
+        judged: count,
+        newest: rows[best].started,
+        best: Some(rows[best].clone()),
+    };
+    RunGroups {
+        by: by.clone(),
+        metric: Some("val_auc".to_owned()),
+        groups: vec![
+            group("ana", 201, 0),
+            group("bo", 98, 2),
+            group("auto", 13, 3),
+        ],
+        total: 3,
+        sentence: "ana (brave-otter) beats bo (dusty-lynx) by 0.0083 in 5 of 5 folds".to_owned(),
+    }
+}
+
+/// Learning rates and depths against a metric.
+pub fn sweep(metric: &str) -> Sweep {
+    let points = (0..40)
+        .map(|place| {
+            let rate = 10_f64.powf(-3.0 + f64::from(place % 9) / 3.0);
+            let depth = 2 + place % 5;
+            SweepPoint {
+                run: match place {
+                    0 => RunId::from("brave-otter-id"),
+                    1 => RunId::from("calm-heron-id"),
+                    2 => RunId::from("quiet-fox-id"),
+                    _ => RunId::from(format!("{place}-id")),
+                },
+                name: format!("run-{place}"),
+                value: Number(0.82 - f64::from(place) * 0.002),
+                params: vec![
+                    Some(format!("{rate:.4}")),
+                    Some(depth.to_string()),
+                    Some(["adam", "sgd"][usize::from(place % 3 == 0)].to_owned()),
+                ],
+            }
+        })
+        .collect();
+    Sweep {
+        metric: metric.to_owned(),
+        greater_is_better: true,
+        params: ["learning_rate", "max_depth", "optimizer"]
+            .map(str::to_owned)
+            .to_vec(),
+        points,
+        total: 312,
     }
 }
 
@@ -420,7 +491,12 @@ pub fn log(job: JobId) -> JobLog {
 pub fn answer(topic: &Topic) -> Option<Snapshot> {
     Some(match topic {
         Topic::Overview => Snapshot::Overview(overview()),
-        Topic::Runs(_) => Snapshot::Runs(runs()),
+        Topic::Runs(query) => Snapshot::Runs(match &query.parent {
+            Some(parent) => children(parent),
+            None => runs(),
+        }),
+        Topic::Groups { by, .. } => Snapshot::Groups(groups(by)),
+        Topic::Sweep { metric, .. } => Snapshot::Sweep(sweep(metric)),
         Topic::Run { run } => Snapshot::Run(Box::new(detail(run)?)),
         Topic::Series { runs, key, .. } => Snapshot::Series(
             runs.iter()

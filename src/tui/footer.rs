@@ -32,6 +32,7 @@ pub fn status(app: &App, area: Rect, buffer: &mut Buffer) {
     }
     let mut shown = String::new();
     for part in app.pane().status(&app.context()) {
+        let part = app.setup.keymap.fill(&part);
         let next = if shown.is_empty() {
             part
         } else {

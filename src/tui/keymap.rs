@@ -184,7 +184,7 @@ pub const TABLE: &[Meaning] = table! {
     "move":
         pane A::Down, "down", ["j", "Down"], "down";
         pane A::Up, "up", ["k", "Up"], "up";
-        pane A::Top, "top", ["g", "Home"], "first";
+        pane A::Top, "top", ["Home", "g"], "first";
         pane A::Bottom, "bottom", ["G", "End"], "last";
         pane A::HalfDown, "half_down", ["C-d"], "half a page down";
         pane A::HalfUp, "half_up", ["C-u"], "half a page up";
@@ -454,6 +454,37 @@ impl Keymap {
             .collect()
     }
 
+    /// `text` with the keys of this table in the place of actions: `‹promote› promotes` becomes `p promotes`. Sentences
+    /// are written with names of `[keys]`, so that they are true whatever a person remapped.
+    pub fn fill(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(start) = rest.find('‹') {
+            let (before, marked) = rest.split_at(start);
+            out.push_str(before);
+            let name = marked
+                .find('›')
+                .map(|end| &marked['‹'.len_utf8()..end])
+                .unwrap_or_default();
+            let meaning = TABLE
+                .iter()
+                .find(|meaning| !name.is_empty() && meaning.name == name);
+            match meaning {
+                Some(meaning) => {
+                    out.push_str(&self.label(meaning.action));
+                    rest = &marked['‹'.len_utf8() + name.len() + '›'.len_utf8()..];
+                }
+                // somebody's own text
+                None => {
+                    out.push('‹');
+                    rest = &marked['‹'.len_utf8()..];
+                }
+            }
+        }
+        out.push_str(rest);
+        out
+    }
+
     /// The first key of `action`; `-` when it has none.
     pub fn label(&self, action: Action) -> String {
         self.keys(action)
@@ -491,6 +522,49 @@ mod tests {
         for name in ["C-b", "C-a", "C-s", "C-q", "C-c"] {
             assert_eq!(keymap.action(Key::parse(name).unwrap()), None, "{name}");
         }
+    }
+
+    #[test]
+    fn sentences_name_the_keys_that_a_person_chose() {
+        let remap = BTreeMap::from([("promote".to_owned(), vec!["F5".to_owned()])]);
+        let (keymap, _) = Keymap::remapped(&remap);
+        assert_eq!(
+            keymap.fill("‹promote› promotes, ‹rollback› goes back; ‹nothing› stays, as does ‹this"),
+            "F5 promotes, r goes back; ‹nothing› stays, as does ‹this"
+        );
+    }
+
+    #[test]
+    fn every_sentence_names_actions_that_there_are() {
+        fn look(folder: &std::path::Path, found: &mut usize) {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    look(&path, found);
+                    continue;
+                }
+                let text = std::fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
+                let lines = code
+                    .lines()
+                    .filter(|line| !line.trim_start().starts_with("//"));
+                for marked in lines.flat_map(|line| line.split('‹').skip(1)) {
+                    let Some((name, _)) = marked.split_once('›') else {
+                        continue;
+                    };
+                    *found += 1;
+                    assert!(
+                        TABLE.iter().any(|meaning| meaning.name == name),
+                        "{}: `{name}` is no action",
+                        path.display()
+                    );
+                }
+            }
+        }
+        let mut found = 0;
+        let tui = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tui");
+        look(&tui, &mut found);
+        assert!(found > 20, "{found}");
     }
 
     #[test]

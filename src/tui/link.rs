@@ -1,9 +1,11 @@
-//! The way to the daemon: a thread that keeps one event stream open, asks anew when other topics are wanted, and comes
-//! back after a loss with growing pauses.
+//! The way to the daemon: two threads that keep an event stream open each, ask anew when other topics are wanted, and come
+//! back after a loss with growing pauses. One stream has what stays while a cursor moves (tables), the other what follows
+//! it (details, curves): a step of the cursor neither computes nor sends the table again.
 
 use super::message::{Link as State, Message};
 use crate::api::client::Client;
-use crate::api::protocol::Topic;
+use crate::api::protocol::{Topic, Update};
+use crate::domain::Event;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,35 +28,9 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, Wanted> {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// Says what is wanted; the thread does the rest.
-pub struct Subscription {
-    shared: Arc<Shared>,
-}
-
-/// First and longest pause between two tries.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-
-impl Subscription {
-    /// Starts the thread; `send` gets every message and says whether anybody still listens.
-    pub fn start(
-        client: Client,
-        topics: Vec<Topic>,
-        send: impl Fn(Message) -> bool + Send + 'static,
-    ) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared::default());
-        shared.lock().topics = topics;
-        let theirs = Arc::clone(&shared);
-        std::thread::Builder::new()
-            .name("events".to_owned())
-            .spawn(move || follow(&client, &theirs, &send))?;
-        Ok(Self { shared })
-    }
-
-    /// From now on these topics.
-    pub fn want(&self, topics: Vec<Topic>) {
-        let mut wanted = self.shared.lock();
+    fn want(&self, topics: Vec<Topic>) {
+        let mut wanted = self.lock();
         if wanted.topics == topics {
             return;
         }
@@ -65,17 +41,86 @@ impl Subscription {
         if let Some(close) = closer {
             close();
         }
-        self.shared.changed.notify_all();
+        self.changed.notify_all();
+    }
+
+    /// Waits until anything is wanted; returns it, and how often was asked.
+    fn next(&self) -> (Vec<Topic>, u64) {
+        let mut wanted = self.lock();
+        while wanted.topics.is_empty() {
+            wanted = self
+                .changed
+                .wait(wanted)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        (wanted.topics.clone(), wanted.asked)
+    }
+}
+
+/// Says what is wanted; the threads do the rest.
+pub struct Subscription {
+    staying: Arc<Shared>,
+    following: Arc<Shared>,
+}
+
+/// Whether a topic changes with the row under a cursor.
+fn follows(topic: &Topic) -> bool {
+    matches!(
+        topic,
+        Topic::Run { .. }
+            | Topic::Series { .. }
+            | Topic::Compare { .. }
+            | Topic::Model { .. }
+            | Topic::Feature { .. }
+            | Topic::DriftColumn { .. }
+            | Topic::JobLog { .. }
+    )
+}
+
+/// First and longest pause between two tries.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+impl Subscription {
+    /// Starts the threads; `send` gets every message and says whether anybody still listens.
+    pub fn start(
+        client: Client,
+        topics: Vec<Topic>,
+        send: impl Fn(Message) -> bool + Send + Sync + 'static,
+    ) -> std::io::Result<Self> {
+        let subscription = Self {
+            staying: Arc::new(Shared::default()),
+            following: Arc::new(Shared::default()),
+        };
+        let (following, staying) = topics.into_iter().partition(follows);
+        subscription.staying.lock().topics = staying;
+        subscription.following.lock().topics = following;
+        let send = Arc::new(send);
+        for (name, shared) in [
+            ("events", &subscription.staying),
+            ("details", &subscription.following),
+        ] {
+            let (client, shared, send) = (client.clone(), Arc::clone(shared), Arc::clone(&send));
+            std::thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(move || follow(&client, &shared, &*send))?;
+        }
+        Ok(subscription)
+    }
+
+    /// From now on these topics.
+    pub fn want(&self, topics: Vec<Topic>) {
+        let (following, staying): (Vec<Topic>, Vec<Topic>) = topics.into_iter().partition(follows);
+        self.staying.want(staying);
+        self.following.want(following);
     }
 }
 
 fn follow(client: &Client, shared: &Shared, send: &impl Fn(Message) -> bool) {
     let mut pause = PAUSES.0;
     loop {
-        let (topics, asked) = {
-            let wanted = shared.lock();
-            (wanted.topics.clone(), wanted.asked)
-        };
+        let (topics, asked) = shared.next();
+        // a notice comes on every stream: the one with the header's topic says it
+        let notices = topics.contains(&Topic::Overview);
         let why = match client.events(&topics) {
             Err(error) => error.to_string(),
             Ok(mut stream) => {
@@ -93,6 +138,9 @@ fn follow(client: &Client, shared: &Shared, send: &impl Fn(Message) -> bool) {
                 }
                 let ended = loop {
                     match stream.next_update() {
+                        Ok(Some(Update::Event {
+                            event: Event::Notice { .. },
+                        })) if !notices => {}
                         Ok(Some(update)) => {
                             pause = PAUSES.0;
                             if !send(Message::Daemon(Box::new(update))) {

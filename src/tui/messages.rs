@@ -19,7 +19,11 @@ pub fn render(back: usize, app: &App, area: Rect, buffer: &mut Buffer) {
     );
     Clear.render(place, buffer);
     let inside = super::frame::part(buffer, place, "Messages", true, theme);
-    super::frame::foot(buffer, place, "j/k scroll · any other key closes", theme);
+    let said = app
+        .setup
+        .keymap
+        .fill("‹down›/‹up› scroll · any other key closes");
+    super::frame::foot(buffer, place, said, theme);
     let room = usize::from(inside.width.saturating_sub(2));
     let shown = app.messages.len().saturating_sub(back);
     let mut lines: Vec<Line> = Vec::new();

@@ -7,6 +7,7 @@ pub mod app;
 pub mod command;
 pub mod dialog;
 pub mod effect;
+pub mod encoder;
 pub mod export;
 pub mod field;
 #[cfg(test)]
@@ -20,9 +21,11 @@ pub mod layout;
 pub mod link;
 pub mod message;
 pub mod messages;
+pub mod pace;
 pub mod palette;
 pub mod panes;
 pub mod render;
+pub mod settle;
 pub mod terminal;
 #[cfg(test)]
 mod tests;
@@ -32,7 +35,7 @@ pub mod update;
 pub mod widgets;
 
 use crate::api::client::Client;
-use crate::api::protocol::{Command, Failure, Topic};
+use crate::api::protocol::{Command, Failure, Update};
 use crate::domain::{Error, Result, Timestamp};
 use app::{App, Setup};
 use crossterm::event::Event as TerminalEvent;
@@ -40,6 +43,8 @@ use effect::{Effect, Level, Then};
 use keymap::Keymap;
 use link::Subscription;
 use message::Message;
+use pace::Pace;
+use settle::Settle;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,12 +54,10 @@ use std::time::{Duration, Instant};
 use terminal::Screen;
 use theme::{Markers, Theme};
 
-/// At most thirty frames a second.
-const FRAME: Duration = Duration::from_millis(33);
 /// Between two looks at the clock and at the terminal.
 const SECOND: Duration = Duration::from_secs(1);
-/// Topics are asked for when they stood still for so long: a held key asks once.
-const SETTLE: Duration = Duration::from_millis(60);
+/// What the daemon sends after a question comes in pieces: so long is waited for the next one before a frame is drawn.
+const PIECES: Duration = Duration::from_millis(8);
 
 /// What the dashboard is started with.
 #[derive(Clone, Debug)]
@@ -79,6 +82,8 @@ pub struct Options {
     pub state_file: Option<PathBuf>,
     /// Where `e` writes.
     pub export_folder: PathBuf,
+    /// How `e` makes pictures.
+    pub pictures: export::Pictures,
     /// Where a panic is reported.
     pub report_file: Option<PathBuf>,
 }
@@ -96,7 +101,7 @@ enum Incoming {
 enum Work {
     Send(Box<Command>, Then),
     Remember(String),
-    Write(String, Vec<u8>),
+    Write(Vec<export::File>),
 }
 
 /// Opens the dashboard; returns when the person leaves or the terminal is gone.
@@ -138,15 +143,11 @@ fn follow(
     subscription: &Subscription,
     panicked: &AtomicBool,
 ) -> Result<()> {
-    let mut drawn = Instant::now();
-    let mut asked = app.topics();
-    let mut unsettled: Option<(Instant, Vec<Topic>)> = None;
+    let mut pace = Pace::new(Instant::now());
+    let mut settle = Settle::new(app.current, app.topics());
     let mut minute = app.now.0 / 60_000;
     loop {
-        let wait = match &unsettled {
-            Some((since, _)) => SETTLE.saturating_sub(since.elapsed()),
-            None => SECOND,
-        };
+        let wait = settle.wait(Instant::now()).unwrap_or(SECOND);
         let first = match receive.recv_timeout(wait) {
             Ok(incoming) => Some(incoming),
             Err(RecvTimeoutError::Timeout) => None,
@@ -159,6 +160,11 @@ fn follow(
             return Ok(());
         }
         let quiet = first.is_none();
+        let mut pieces = matches!(
+            &first,
+            Some(Incoming::Message(Message::Daemon(update)))
+                if matches!(**update, Update::Snapshot { .. } | Update::Hello { .. })
+        );
         let mut next = first;
         update::update(app, Message::Tick(now()));
         // take all that waits, and what comes until the next frame is due
@@ -167,6 +173,10 @@ fn follow(
                 Some(Incoming::End) => return Ok(()),
                 Some(Incoming::Continued) => screen.resume()?,
                 Some(Incoming::Message(message)) => {
+                    if matches!(message, Message::Key(_) | Message::Mouse(_)) {
+                        pace.key(Instant::now());
+                        pieces = false;
+                    }
                     for effect in update::update(app, message) {
                         if effect == Effect::Quit {
                             return Ok(());
@@ -179,30 +189,26 @@ fn follow(
             next = match receive.try_recv() {
                 Ok(incoming) => Some(incoming),
                 Err(_) if quiet => break,
-                Err(_) => match receive.recv_timeout(FRAME.saturating_sub(drawn.elapsed())) {
-                    Ok(incoming) => Some(incoming),
-                    Err(_) => break,
-                },
+                Err(_) => {
+                    let due = pace.wait(Instant::now());
+                    let due = if pieces { due.max(PIECES) } else { due };
+                    match receive.recv_timeout(due) {
+                        Ok(incoming) => Some(incoming),
+                        Err(_) => break,
+                    }
+                }
             };
         }
-        let wanted = app.topics();
-        unsettled = match unsettled {
-            _ if wanted == asked => None,
-            Some((since, known)) if known == wanted => Some((since, known)),
-            _ => Some((Instant::now(), wanted)),
-        };
-        if let Some((since, topics)) = &unsettled
-            && since.elapsed() >= SETTLE
-        {
-            asked.clone_from(topics);
-            subscription.want(topics.clone());
-            unsettled = None;
+        if let Some(topics) = settle.want(Instant::now(), app.current, app.topics()) {
+            subscription.want(topics);
         }
         let turned = minute != app.now.0 / 60_000;
         minute = app.now.0 / 60_000;
         if !quiet || turned || app.ticks() {
-            screen.draw(app.area(), |buffer| render::draw(app, buffer))?;
-            drawn = Instant::now();
+            let sent = screen.draw(app.area(), |buffer| render::draw(app, buffer))?;
+            if sent > 0 {
+                pace.sent(Instant::now(), sent);
+            }
         }
     }
 }
@@ -215,8 +221,8 @@ fn perform(app: &mut App, screen: &mut Screen, work: &Sender<Work>, effect: Effe
         Effect::Remember(looks) => {
             let _ = work.send(Work::Remember(looks));
         }
-        Effect::Write { name, bytes } => {
-            let _ = work.send(Work::Write(name, bytes));
+        Effect::Write(files) => {
+            let _ = work.send(Work::Write(files));
         }
         Effect::Copy { what, text } => {
             let (level, said) = match screen.copy(&what, &text)? {
@@ -374,6 +380,7 @@ fn worker(options: &Options, send: Sender<Incoming>) -> Result<Sender<Work>> {
     let (give, take) = channel::<Work>();
     let client = options.client.clone();
     let (state_file, folder) = (options.state_file.clone(), options.export_folder.clone());
+    let pictures = options.pictures;
     std::thread::Builder::new()
         .name("commands".to_owned())
         .spawn(move || {
@@ -399,17 +406,11 @@ fn worker(options: &Options, send: Sender<Incoming>) -> Result<Sender<Work>> {
                         }
                         continue;
                     }
-                    Work::Write(name, bytes) => {
-                        let path = folder.join(name);
-                        match write_whole(&path, &bytes) {
-                            Ok(()) => {
-                                Message::Note(Level::Info, format!("wrote {}", path.display()))
-                            }
-                            Err(error) => Message::Note(
-                                Level::Error,
-                                format!("writing `{}`: {error}", path.display()),
-                            ),
-                        }
+                    Work::Write(files) => {
+                        let here = std::env::current_dir().ok();
+                        let (level, said) =
+                            export::write(&files, pictures, &folder, here.as_deref());
+                        Message::Note(level, said)
                     }
                 };
                 if send.send(Incoming::Message(message)).is_err() {

@@ -44,14 +44,7 @@ pub fn draw(app: &App, buffer: &mut Buffer) {
         Overlay::Help(state) => help::render(state, app, shell.body, buffer),
         Overlay::Palette(state) => palette::render(state, app, shell.body, buffer),
         Overlay::Messages(back) => messages::render(*back, app, shell.body, buffer),
-        Overlay::Dialog(open) => open.render(
-            buffer,
-            shell.body,
-            &app.theme,
-            app.overview.as_ref(),
-            app.setup.offset_s,
-            app.now,
-        ),
+        Overlay::Dialog(open) => open.render(buffer, shell.body, &app.context()),
     }
     app.theme.finish(buffer);
 }

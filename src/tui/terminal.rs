@@ -1,12 +1,12 @@
 //! The terminal: taken over at the start, given back at every kind of end. Frames are differences, each inside one
 //! synchronized update (DEC 2026) and one write. Nothing is asked of the terminal, so nothing waits for an answer.
 
+use super::encoder;
 use super::theme::{Depth, Markers};
 use crate::domain::Result;
 use base64::Engine as _;
 use crossterm::style::{Attribute, Color, Colors, Print, SetAttribute, SetColors};
 use crossterm::{cursor, queue, terminal};
-use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 use std::io::{self, Write};
@@ -25,6 +25,8 @@ const CLIPBOARD_LIMIT: usize = 74_994;
 pub struct Screen {
     shown: Buffer,
     mouse: bool,
+    /// The terminal can erase within a line (ECH): all but those before the VT220.
+    erases: bool,
 }
 
 impl Screen {
@@ -34,6 +36,7 @@ impl Screen {
         let screen = Self {
             shown: unknown(Rect::new(0, 0, columns, rows)),
             mouse,
+            erases: !std::env::var("TERM").is_ok_and(|term| term.starts_with("vt1")),
         };
         screen.enter()?;
         Ok(screen)
@@ -55,22 +58,21 @@ impl Screen {
         (self.shown.area.width, self.shown.area.height)
     }
 
-    /// Draws what `draw` paints, as the difference to what is shown: nothing when nothing changed.
-    pub fn draw(&mut self, area: Rect, draw: impl FnOnce(&mut Buffer)) -> io::Result<()> {
+    /// Draws what `draw` paints, as the difference to what is shown: nothing when nothing changed. Returns the bytes sent.
+    pub fn draw(&mut self, area: Rect, draw: impl FnOnce(&mut Buffer)) -> io::Result<usize> {
         if area != self.shown.area {
             self.shown = unknown(area);
         }
         let mut next = Buffer::empty(area);
         draw(&mut next);
-        let changes = self.shown.diff(&next);
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let mut frame = BEGIN_FRAME.to_vec();
-        CrosstermBackend::new(&mut frame).draw(changes.into_iter())?;
-        frame.extend_from_slice(END_FRAME);
+        let changes = encoder::encode(&self.shown, &next, self.erases);
         self.shown = next;
-        send(&frame)
+        if changes.is_empty() {
+            return Ok(0);
+        }
+        let frame = [BEGIN_FRAME, changes.as_bytes(), END_FRAME].concat();
+        send(&frame)?;
+        Ok(frame.len())
     }
 
     /// The next frame is written whole, over a cleared screen.
@@ -229,9 +231,9 @@ mod tests {
     #[test]
     fn a_first_frame_writes_every_cell() {
         let area = Rect::new(0, 0, 5, 2);
-        let next = Buffer::empty(area);
-        assert_eq!(unknown(area).diff(&next).len(), 10);
-        assert_eq!(next.diff(&Buffer::empty(area)).len(), 0);
+        let next = Buffer::filled(area, Cell::new("x"));
+        let bytes = encoder::encode(&unknown(area), &next, true);
+        assert_eq!(bytes.matches('x').count(), 10);
     }
 
     #[test]

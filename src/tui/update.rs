@@ -4,6 +4,7 @@ use super::app::{App, LinkState, Overlay, Said, UNDO_MS, Undo};
 use super::command;
 use super::dialog::{Dialog, Open, Outcome};
 use super::effect::{Effect, Level, Then};
+use super::export;
 use super::field::Field;
 use super::help::Help;
 use super::keymap::{Action, Key};
@@ -75,10 +76,11 @@ pub fn update(app: &mut App, message: Message) -> Vec<Effect> {
 /// Does what the shell itself answers; the rest goes out.
 fn carry_out(app: &mut App, asked: Vec<Effect>) -> Vec<Effect> {
     let mut out = Vec::new();
-    for effect in asked {
+    for effect in export::together(asked) {
         match effect {
-            Effect::Toast { level, text } => app.say(level, text),
-            Effect::Dialog(dialog) => {
+            Effect::Toast { level, text } => app.say(level, app.setup.keymap.fill(&text)),
+            Effect::Dialog(mut dialog) => {
+                dialog.fill(&app.setup.keymap);
                 app.overlay = Overlay::Dialog(Box::new(Open::new(dialog, app.current, app.now)));
             }
             Effect::Go(id, target) => {
@@ -89,7 +91,8 @@ fn carry_out(app: &mut App, asked: Vec<Effect>) -> Vec<Effect> {
                     out.extend(carry_out(app, more));
                 }
             }
-            Effect::Send { command, then } => {
+            Effect::Send { command, mut then } => {
+                then.fill(&app.setup.keymap);
                 if let Some(text) = command::shell(&command) {
                     app.last_command = Some(text);
                 }
@@ -308,7 +311,7 @@ fn dialog_key(app: &mut App, key: &KeyEvent) -> Vec<Effect> {
         return Vec::new();
     };
     let pane = open.pane;
-    let outcome = open.key(key, now);
+    let outcome = open.key(key, now, &app.setup.keymap);
     if outcome != Outcome::Stay {
         app.overlay = Overlay::None;
     }
@@ -346,16 +349,17 @@ fn palette_key(app: &mut App, key: &KeyEvent) -> Vec<Effect> {
 
 fn messages_key(app: &mut App, key: &KeyEvent) {
     let last = app.messages.len().saturating_sub(1);
+    let action = app.setup.keymap.action(Key::of(key));
     let Overlay::Messages(back) = &mut app.overlay else {
         return;
     };
-    match key.code {
-        KeyCode::Char('k') | KeyCode::Up => *back = (*back + 1).min(last),
-        KeyCode::Char('j') | KeyCode::Down => *back = back.saturating_sub(1),
-        KeyCode::PageUp => *back = (*back + 10).min(last),
-        KeyCode::PageDown => *back = back.saturating_sub(10),
-        KeyCode::Char('g') | KeyCode::Home => *back = last,
-        KeyCode::Char('G') | KeyCode::End => *back = 0,
+    match action {
+        Some(Action::Up) => *back = (*back + 1).min(last),
+        Some(Action::Down) => *back = back.saturating_sub(1),
+        Some(Action::PageUp | Action::HalfUp) => *back = (*back + 10).min(last),
+        Some(Action::PageDown | Action::HalfDown) => *back = back.saturating_sub(10),
+        Some(Action::Top) => *back = last,
+        Some(Action::Bottom) => *back = 0,
         _ => app.overlay = Overlay::None,
     }
 }

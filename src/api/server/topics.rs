@@ -16,9 +16,17 @@ pub(super) fn snapshot(context: &Context, topic: &Topic) -> Result<Snapshot> {
         Topic::Overview => Snapshot::Overview(overview(context)?),
         Topic::Runs(query) => Snapshot::Runs(services.tracking.table(query)?),
         Topic::Run { run } => Snapshot::Run(Box::new(services.tracking.detail(run)?)),
-        Topic::Series { runs, key, buckets } => Snapshot::Series(
+        Topic::Series {
+            runs,
+            key,
+            buckets,
+            steps,
+        } => Snapshot::Series(
             runs.iter()
-                .map(|run| services.tracking.series(run, key, *buckets))
+                .map(|run| match steps {
+                    Some(steps) => services.tracking.closer(run, key, *buckets, *steps),
+                    None => services.tracking.series(run, key, *buckets),
+                })
                 .collect::<Result<_>>()?,
         ),
         Topic::Compare { runs } => Snapshot::Compare(services.tracking.compare(runs)?),
@@ -34,12 +42,26 @@ pub(super) fn snapshot(context: &Context, topic: &Topic) -> Result<Snapshot> {
             Snapshot::Feature(Box::new(services.catalog.feature(services, view, feature)?))
         }
         Topic::Datasets => Snapshot::Datasets(services.datasets.list()?),
-        Topic::Drift { monitor, report } => {
-            Snapshot::Drift(services.monitoring.page(monitor.as_deref(), *report)?)
-        }
-        Topic::DriftColumn { report, column } => Snapshot::DriftColumn(Box::new(
-            services.monitoring.column(services, *report, column)?,
-        )),
+        Topic::Drift {
+            monitor,
+            report,
+            against,
+        } => Snapshot::Drift(services.monitoring.page(
+            services,
+            monitor.as_deref(),
+            *report,
+            against.as_ref(),
+        )?),
+        Topic::DriftColumn {
+            report,
+            column,
+            against,
+        } => Snapshot::DriftColumn(Box::new(services.monitoring.column(
+            services,
+            *report,
+            column,
+            against.as_ref(),
+        )?)),
         Topic::Live {
             deployment,
             window_s,

@@ -475,21 +475,19 @@ impl Registry {
         if self.resolve(model, alias)? == Some(version) {
             return Ok(());
         }
-        self.move_alias(
-            NewMove {
-                model: model.clone(),
-                alias: alias.to_owned(),
-                to: Some(version),
-                kind: MoveKind::Set,
-                at: self.core.now(),
-                by: by.to_owned(),
-                reason: match alias {
-                    CHAMPION => "set by a client, past the gate".to_owned(),
-                    _ => String::new(),
-                },
+        let new = NewMove {
+            model: model.clone(),
+            alias: alias.to_owned(),
+            to: Some(version),
+            kind: MoveKind::Set,
+            at: self.core.now(),
+            by: by.to_owned(),
+            reason: match alias {
+                CHAMPION => "set by a client, past the gate".to_owned(),
+                _ => String::new(),
             },
-            None,
-        )?;
+        };
+        self.move_alias(new, None)?;
         Ok(())
     }
 
@@ -500,18 +498,16 @@ impl Registry {
         if self.resolve(model, alias)?.is_none() {
             return Ok(());
         }
-        self.move_alias(
-            NewMove {
-                model: model.clone(),
-                alias: alias.to_owned(),
-                to: None,
-                kind: MoveKind::Set,
-                at: self.core.now(),
-                by: by.to_owned(),
-                reason: String::new(),
-            },
-            None,
-        )?;
+        let new = NewMove {
+            model: model.clone(),
+            alias: alias.to_owned(),
+            to: None,
+            kind: MoveKind::Set,
+            at: self.core.now(),
+            by: by.to_owned(),
+            reason: String::new(),
+        };
+        self.move_alias(new, None)?;
         Ok(())
     }
 

@@ -120,14 +120,29 @@ fn verdicts(compared: &[Compared], metric: &str, greater: bool) -> Vec<String> {
         .copied()
         .reduce(|best, one| if score(one) > score(best) { one } else { best });
     if let Some(best) = best {
-        verdicts.extend(
-            others
-                .iter()
-                .filter(|one| one.run.id != best.run.id)
-                .map(|one| sentence(best, one)),
-        );
+        for one in others.iter().filter(|one| one.run.id != best.run.id) {
+            verdicts.push(sentence(best, one));
+            verdicts.extend(cheaper(best, one, greater));
+        }
     }
     verdicts
+}
+
+/// Where two runs differ by noise, the one that took clearly less time is the one to take.
+fn cheaper(best: &Compared, one: &Compared, greater: bool) -> Option<String> {
+    let paired = verdict::paired(&best.folds, &one.folds, greater)?;
+    if !paired.is_equal() || verdict::other_rows(&best.run.params, &one.run.params).is_some() {
+        return None;
+    }
+    let took = |run: &Run| Some(run.ended?.since(run.started)).filter(|took| *took > 0);
+    let (first, second) = (took(&best.run)?, took(&one.run)?);
+    let (name, less, more) = if first <= second {
+        (&best.name, first, second)
+    } else {
+        (&one.name, second, first)
+    };
+    let saved = 100.0 * (1.0 - less as f64 / more as f64);
+    (saved >= 10.0).then(|| format!("take {name}: it took {saved:.0} % less time"))
 }
 
 /// Keys of one kind with a value (or none) per run.

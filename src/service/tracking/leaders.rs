@@ -41,7 +41,11 @@ pub(super) fn scope(query: &RunQuery) -> Result<(Scope, Option<Scope>)> {
         return Ok((with(Filter::All(base)), None));
     }
     let everything = with(Filter::All(base.clone()));
-    base.push(typed);
+    // comparisons side by side: the store looks for those that an index answers
+    match typed {
+        Filter::All(parts) => base.extend(parts),
+        one => base.push(one),
+    }
     Ok((with(Filter::All(base)), Some(everything)))
 }
 

@@ -1,6 +1,7 @@
 //! Logged models: made PENDING, filled with files, parameters, tags and metrics, and READY when they are whole.
 //! What runs read and made of them.
 
+use super::artifacts::path_of;
 use super::{Tracking, active, names};
 use crate::domain::experiment::Lifecycle;
 use crate::domain::logged_model::{LoggedModel, LoggedModelStatus, ModelMetric};
@@ -318,7 +319,7 @@ impl Tracking {
     /// One level of a model's files, paths relative to their root.
     pub fn logged_model_files(&self, id: &LoggedModelId, path: &str) -> Result<Vec<Entry>> {
         let model = self.logged_model(id, false)?;
-        self.artifacts_below(&super::artifacts::path_of(&model.artifact_uri)?, path)
+        self.artifacts_below(&path_of(&model.artifact_uri)?, path)
     }
 
     /// Models by MLflow's search grammar; not the deleted.

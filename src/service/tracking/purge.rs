@@ -16,13 +16,13 @@ use std::collections::BTreeSet;
 /// Runs removed in one transaction: others that write wait no longer than that takes.
 const GROUP: usize = 20;
 
-/// The folder that vanishes with a run: the one above its artifacts when it is the run's own.
-fn folder_of(run: &RunId, artifact_uri: &str) -> Option<String> {
+/// The folder that vanishes with a run or logged model: the one above its artifacts when it is its own.
+fn folder_of(id: &str, artifact_uri: &str) -> Option<String> {
     let path = path_of(artifact_uri).ok()?;
     let own = path
         .as_str()
         .strip_suffix("/artifacts")
-        .filter(|above| above.rsplit('/').next() == Some(run.as_str()));
+        .filter(|above| above.rsplit('/').next() == Some(id));
     Some(own.unwrap_or(path.as_str()).to_owned())
 }
 
@@ -64,8 +64,14 @@ fn remove(
         registry::delete_version(transaction, &model, version, now)?;
         models.push(model);
     }
+    for (model, uri) in purge::models_made_by(transaction, run)? {
+        purge::logged_model(transaction, &model)?;
+        if let Some(folder) = folder_of(model.as_str(), &uri) {
+            purge::doom(transaction, &folder, now)?;
+        }
+    }
     purge::run(transaction, number, &header.experiment)?;
-    if let Some(folder) = folder_of(run, &header.artifact_uri) {
+    if let Some(folder) = folder_of(run.as_str(), &header.artifact_uri) {
         purge::doom(transaction, &folder, now)?;
     }
     audit::add(
@@ -269,6 +275,7 @@ mod tests {
             .log_inputs(
                 &run,
                 vec![DatasetInput {
+                    tags: Vec::new(),
                     name: "rows".into(),
                     digest: "d".into(),
                     source_type: "local".into(),

@@ -4,13 +4,16 @@
 use super::Tracking;
 use super::artifacts::path_of;
 use crate::domain::experiment::{Experiment, Lifecycle};
+use crate::domain::logged_model::{LoggedModel, LoggedModelStatus};
 use crate::domain::registry::{ModelVersion, MoveKind, RegisteredModel};
-use crate::domain::run::Run;
+use crate::domain::run::{Run, RunModels};
 use crate::domain::transfer::{Part, Taken, Tally};
-use crate::domain::{Error, ErrorKind, Event, ModelName, Result, RunId, Timestamp, Version};
+use crate::domain::{
+    ArtifactPath, Error, ErrorKind, Event, ModelName, Result, RunId, Timestamp, Version,
+};
 use crate::store::audit::{self, AuditLine};
 use crate::store::registry::{self, NewMove};
-use crate::store::{Transaction, experiments, metrics, runs, transfer};
+use crate::store::{Transaction, experiments, logged_models, metrics, runs, transfer};
 use std::collections::BTreeSet;
 
 /// Ids of experiments up to this are kept. MLflow's folders have ids of 18 digits, and the next experiment made here
@@ -76,13 +79,14 @@ fn experiment(
     })
 }
 
-/// Where the files of a run of this experiment belong: below the experiment's own location when that lies here.
-fn home(filed: &Experiment, run: &RunId) -> String {
+/// Where the files of a run (or `models/ID`) of this experiment belong: below the experiment's own location when that
+/// lies here.
+fn home(filed: &Experiment, whose: &str) -> String {
     let location = match path_of(&filed.artifact_location) {
         Ok(_) => filed.artifact_location.trim_end_matches('/').to_owned(),
         Err(_) => format!("mlflow-artifacts:/{}", filed.id),
     };
-    format!("{location}/{run}/artifacts")
+    format!("{location}/{whose}/artifacts")
 }
 
 fn run(transaction: &Transaction<'_>, there: Run, touched: &mut Touched) -> Result<Taken> {
@@ -122,11 +126,12 @@ fn run(transaction: &Transaction<'_>, there: Run, touched: &mut Touched) -> Resu
         None => {
             let filed = experiments::get(transaction, &there.experiment)?;
             let row = Run {
-                artifact_uri: home(&filed, &id),
+                artifact_uri: home(&filed, id.as_str()),
                 params: Vec::new(),
                 tags: Vec::new(),
                 metrics: Vec::new(),
                 inputs: Vec::new(),
+                models: RunModels::default(),
                 ..there.clone()
             };
             (runs::insert(transaction, &row)?, row)
@@ -153,10 +158,74 @@ fn run(transaction: &Transaction<'_>, there: Run, touched: &mut Touched) -> Resu
     for input in &there.inputs {
         runs::add_input(transaction, number, &here.experiment, input)?;
     }
+    for model in &there.models.inputs {
+        runs::add_model(transaction, number, "input", model, 0)?;
+    }
+    for (model, step) in &there.models.outputs {
+        runs::add_model(transaction, number, "output", model, *step)?;
+    }
     touched.runs.insert(id);
     Ok(Taken {
         new,
         artifact_uri: Some(here.artifact_uri),
+        differences,
+        ..Default::default()
+    })
+}
+
+fn logged_model(
+    transaction: &Transaction<'_>,
+    there: LoggedModel,
+    touched: &mut Touched,
+) -> Result<Taken> {
+    let id = there.id.clone();
+    ArtifactPath::parse(&format!("models/{id}"))
+        .ok()
+        .filter(|path| path.parts().count() == 2)
+        .ok_or_else(|| Error::invalid(format!("`{id}` is no logged model's id")))?;
+    let known = logged_models::get(transaction, &id)?;
+    let new = known.is_none();
+    let mut differences = Vec::new();
+    let artifact_uri = match known {
+        Some(here) => {
+            for param in &there.params {
+                if let Some(known) = logged_models::set_param(transaction, &id, param)? {
+                    differences.push(format!(
+                        "parameter `{}` of logged model `{id}` is `{known:.80}` here and `{:.80}` there",
+                        param.key, param.value
+                    ));
+                }
+            }
+            for tag in &there.tags {
+                if !here.tags.iter().any(|known| known.key == tag.key) {
+                    logged_models::set_tag(transaction, &id, tag)?;
+                }
+            }
+            if here.status != there.status && here.status != LoggedModelStatus::Ready {
+                logged_models::set_status(transaction, &id, there.status, there.updated)?;
+            }
+            here.artifact_uri
+        }
+        None => {
+            let filed = experiments::get(transaction, &there.experiment)?;
+            let row = LoggedModel {
+                artifact_uri: home(&filed, &format!("models/{id}")),
+                metrics: Vec::new(),
+                ..there.clone()
+            };
+            logged_models::insert(transaction, &row)?;
+            row.artifact_uri
+        }
+    };
+    for point in &there.metrics {
+        logged_models::add_metric(transaction, point)?;
+    }
+    if let Some(run) = there.source_run {
+        touched.runs.insert(run);
+    }
+    Ok(Taken {
+        new,
+        artifact_uri: Some(artifact_uri),
         differences,
         ..Default::default()
     })
@@ -263,6 +332,7 @@ fn take(
             touched.runs.insert(run);
             Ok(Taken::default())
         }
+        Part::LoggedModel { model: there } => logged_model(transaction, *there, touched),
         Part::Model { model: there, last } => model(transaction, &there, last, touched),
         Part::Version { version: there } => version(transaction, &there, touched),
         Part::Alias {
@@ -412,7 +482,7 @@ mod tests {
                     tags: vec![pair("mlflow.runName", "first")],
                     metrics: Vec::new(),
                     inputs: Vec::new(),
-                    models: crate::domain::run::RunModels::default(),
+                    models: Default::default(),
                 }),
             },
             Part::Points {

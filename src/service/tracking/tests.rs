@@ -141,3 +141,156 @@ fn parameters_never_change_and_a_batch_is_refused_whole() {
     services.tracking.note(&id, "").unwrap();
     assert_eq!(services.tracking.run(&id).unwrap().tag(super::NOTE), None);
 }
+
+/// A run of `user` with parameters and tags.
+fn tried(
+    services: &Services,
+    user: &str,
+    auc: f64,
+    params: &[(&str, &str)],
+    tags: &[(&str, &str)],
+) -> RunId {
+    let new = NewRun {
+        user: user.to_owned(),
+        name: Some(format!("{user}-{auc}")),
+        ..NewRun::default()
+    };
+    let id = services.tracking.create_run(new).unwrap().id;
+    let params = params.iter().map(|(key, value)| pair(key, value)).collect();
+    let mut tags: Vec<Pair> = tags.iter().map(|(key, value)| pair(key, value)).collect();
+    tags.push(pair(METRIC_TAG, "auc"));
+    services
+        .tracking
+        .log_batch(&id, vec![point("auc", 0, auc)], params, tags)
+        .unwrap();
+    id
+}
+
+#[test]
+fn groups_say_whose_is_best() {
+    use crate::domain::board::GroupBy;
+    let (_folder, services) = house();
+    for (user, auc, team) in [("ana", 0.7, "a"), ("bo", 0.9, "a"), ("ana", 0.8, "b")] {
+        tried(&services, user, auc, &[("depth", "4")], &[("team", team)]);
+    }
+    tried(&services, "cem", f64::NAN, &[], &[]);
+    let groups = |by| services.tracking.groups(&RunQuery::default(), &by).unwrap();
+    let shown = groups(GroupBy::User);
+    let names: Vec<_> = shown
+        .groups
+        .iter()
+        .map(|group| (group.name.clone().unwrap(), group.runs, group.judged))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            ("bo".to_owned(), 1, 1),
+            ("ana".to_owned(), 2, 2),
+            ("cem".to_owned(), 1, 0)
+        ]
+    );
+    assert_eq!(shown.groups[1].best.as_ref().unwrap().name, "ana-0.8");
+    assert!(
+        shown
+            .sentence
+            .starts_with("bo (bo-0.9) beats ana (ana-0.8)"),
+        "{}",
+        shown.sentence
+    );
+    let shown = groups(GroupBy::Param("depth".to_owned()));
+    assert_eq!(shown.groups[0].name.as_deref(), Some("4"));
+    assert_eq!(shown.groups[1].name, None, "the run without it");
+    let shown = groups(GroupBy::Tag("team".to_owned()));
+    assert_eq!(shown.groups[0].name.as_deref(), Some("a"));
+}
+
+#[test]
+fn a_sweep_has_the_parameters_that_differ() {
+    let (_folder, services) = house();
+    for (auc, depth) in [(0.7, "4"), (0.9, "8")] {
+        tried(
+            &services,
+            "ana",
+            auc,
+            &[("depth", depth), ("kind", "tree")],
+            &[],
+        );
+    }
+    let sweep = services
+        .tracking
+        .sweep(&RunQuery::default(), "auc")
+        .unwrap();
+    assert_eq!(sweep.params, ["depth"]);
+    assert_eq!(sweep.points[0].params, [Some("8".to_owned())]);
+    assert_eq!((sweep.points.len(), sweep.total), (2, 2));
+}
+
+#[test]
+fn children_stand_below_their_parents_and_archived_runs_apart() {
+    let (_folder, services) = house();
+    let parent = tried(&services, "ana", 0.5, &[], &[]);
+    let child = |auc| {
+        tried(
+            &services,
+            "ana",
+            auc,
+            &[],
+            &[(crate::store::board::PARENT, parent.as_str())],
+        )
+    };
+    let (_, second) = (child(0.6), child(0.7));
+    let table = |query: RunQuery| {
+        services
+            .tracking
+            .table(&RunQuery {
+                order_by: "best".to_owned(),
+                limit: 10,
+                ..query
+            })
+            .unwrap()
+    };
+    let roots = table(RunQuery {
+        roots: true,
+        ..RunQuery::default()
+    });
+    assert_eq!((roots.total, roots.rows[0].children), (1, 2));
+    let below = table(RunQuery {
+        parent: Some(parent.clone()),
+        ..RunQuery::default()
+    });
+    assert_eq!((below.total, below.rows[0].name.as_str()), (2, "ana-0.7"));
+    assert_eq!(below.rows[0].parent.as_ref(), Some(&parent));
+    assert_eq!(
+        table(RunQuery::default()).total,
+        3,
+        "all of them in one order"
+    );
+    services.tracking.archive(&second, false).unwrap();
+    let archived = table(RunQuery {
+        archived: true,
+        ..RunQuery::default()
+    });
+    assert_eq!((archived.total, archived.archived), (1, 1));
+    services.tracking.archive(&parent, false).unwrap();
+    let roots = table(RunQuery {
+        roots: true,
+        ..RunQuery::default()
+    });
+    assert_eq!(
+        roots.total, 1,
+        "the child of an archived parent is not lost"
+    );
+}
+
+#[test]
+fn the_best_run_is_said_in_words() {
+    let (_folder, services) = house();
+    tried(&services, "ana", 0.7, &[], &[]);
+    tried(&services, "bo", 0.9, &[], &[]);
+    let table = services.tracking.table(&query("", "best")).unwrap();
+    assert_eq!(
+        table.sentence,
+        "bo-0.9 is best by auc 0.9000; bo-0.9 beats ana-0.7 by 0.2000 auc; no common folds show how much of it is noise"
+    );
+    assert_eq!(table.rows[0].name, "bo-0.9");
+}

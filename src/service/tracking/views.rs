@@ -127,7 +127,10 @@ impl Tracking {
     pub fn table(&self, query: &RunQuery) -> Result<RunTable> {
         let mut orders = match query.order_by.trim() {
             "" | BEST => Vec::new(),
-            clause => vec![search::parse_order(clause)?],
+            clause => vec![Order {
+                numeric: true,
+                ..search::parse_order(clause)?
+            }],
         };
         self.core.store.read(|view| {
             let number = query
@@ -143,6 +146,7 @@ impl Tracking {
                 orders = vec![Order {
                     by: Subject::Metric(metric.clone()),
                     descending: standpoint.greater,
+                    numeric: true,
                 }];
             }
             let total = table::count(view, &scope)?;
@@ -281,7 +285,8 @@ impl Tracking {
     }
 }
 
-fn add(bucket: &mut Bucket, step: i64, time: Timestamp, value: f64) {
+/// One more point in a bucket.
+pub(super) fn add(bucket: &mut Bucket, step: i64, time: Timestamp, value: f64) {
     bucket.step = step;
     bucket.time = time;
     bucket.last = value;

@@ -6,6 +6,7 @@ use crate::domain::deployment::{
     Deployment, DeploymentState, Explanation, InputShare, LatencyBucket, Limit, LivePage, Mark,
     RequestRow,
 };
+use crate::domain::drift::Reference;
 use crate::domain::drift::{
     ColumnDrift, DriftChart, DriftDetail, DriftPage, DriftRow, DriftVerdict, Performance,
     TestResult, WindowRow,
@@ -397,7 +398,7 @@ pub fn windows() -> Vec<WindowRow> {
         .collect()
 }
 
-pub fn drift(report: Option<i64>) -> DriftPage {
+pub fn drift(report: Option<i64>, against: Option<&Reference>) -> DriftPage {
     let row = |column: &str, score: f64, verdict, rise: f64| DriftRow {
         column: column.to_owned(),
         method: "psi".to_owned(),
@@ -417,7 +418,23 @@ pub fn drift(report: Option<i64>) -> DriftPage {
         monitors: vec!["delay".to_owned()],
         monitor: "delay".to_owned(),
         deployment: DeploymentName::from("delay"),
-        reference: "training of v12".to_owned(),
+        reference: match against {
+            None => "training of v12".to_owned(),
+            Some(Reference::Version(version)) => format!("training of {version}"),
+            Some(Reference::Window(id)) => format!("{} as served", MONTHS[*id as usize - 1].0),
+        },
+        references: vec![
+            (
+                Reference::Version(Version(12)),
+                "training of v12".to_owned(),
+            ),
+            (
+                Reference::Version(Version(11)),
+                "training of v11".to_owned(),
+            ),
+            (Reference::Window(1), format!("{} as served", MONTHS[0].0)),
+        ],
+        against: against.cloned(),
         shown: Some(shown),
         rows: vec![
             row("dep_delay", 0.31, Drift, 0.8),
@@ -632,8 +649,10 @@ pub fn answer(topic: &Topic) -> Option<Snapshot> {
         Topic::Feature { view, feature } => {
             Snapshot::Feature(Box::new(feature_detail(view, feature)))
         }
-        Topic::Drift { report, .. } => Snapshot::Drift(Some(drift(*report))),
-        Topic::DriftColumn { report, column } => {
+        Topic::Drift {
+            report, against, ..
+        } => Snapshot::Drift(Some(drift(*report, against.as_ref()))),
+        Topic::DriftColumn { report, column, .. } => {
             Snapshot::DriftColumn(Box::new(drift_column(*report, column)))
         }
         Topic::Live {

@@ -334,6 +334,18 @@ impl Jobs {
             .map_or(&[], |log| &log.lines)
     }
 
+    /// The log that is drawn and its job: those of the row before until the log of the row under the cursor is there.
+    fn pictured(&self) -> Option<(&JobLog, Option<&Job>)> {
+        let log = self.log.as_ref()?;
+        let job = self
+            .page
+            .iter()
+            .flat_map(|page| &page.rows)
+            .map(|row| &row.job)
+            .find(|job| job.id == log.job);
+        Some((log, job))
+    }
+
     /// Up by `lines` (negative: down); reading further up stops following.
     fn scroll_log(&mut self, lines: isize) {
         let most = self.lines().len().saturating_sub(1);
@@ -394,7 +406,7 @@ impl Jobs {
             lines: vec![
                 job.title.clone(),
                 "Its worker is told to stop, then killed after a grace.".to_owned(),
-                "What it logged stays; t runs it again.".to_owned(),
+                "What it logged stays; ‹train› runs it again.".to_owned(),
             ],
             verb: "Cancel job".to_owned(),
             command: Some(Box::new(Command::CancelJob { job: id })),
@@ -471,10 +483,7 @@ impl Jobs {
         }
         let mut effects = vec![export::csv("jobs", &rows)];
         if let (Some(job), false) = (self.selected, self.lines().is_empty()) {
-            effects.push(Effect::Write {
-                name: format!("job-{job}.log"),
-                bytes: format!("{}\n", self.lines().join("\n")).into_bytes(),
-            });
+            effects.push(export::lines(&format!("job-{job}.log"), self.lines()));
         }
         effects
     }

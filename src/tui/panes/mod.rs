@@ -21,7 +21,7 @@
 //! 5. [`Pane::render`]: draws into `context.area` and changes nothing. Compute areas from `context.area` by a function that
 //!    `update` calls too (page sizes, mouse). `Room::of(area)` says how much room there is; `layout::beside` and `above` split
 //!    an area into parts that share a border; `frame::part` draws a part with its title and gives its inside;
-//!    `context.theme.look()` is what `widgets::{table, chart, sparkline, histogram}` draw with; `export::{svg, csv}` make files;
+//!    `context.theme.look()` is what `widgets::{table, chart, sparkline, histogram}` draw with; `export::{chart, csv, lines}` make files;
 //!    `text.rs` fits text and writes numbers, ages and times. Below 80x24 (`Room::One`) show one part at a time.
 //! 6. Write Unicode signs and words first, then styles from `context.theme`; the shell makes ASCII and monochrome of it.
 //! 7. A number that is in no snapshot is not on the screen.
@@ -250,7 +250,7 @@ pub const WAYS_TO_BEGIN: [&str; 10] = [
     "MLFLOW_TRACKING_URI=URL python train.py",
     "    your own script logs here",
     "",
-    "`:` lists every command, `?` every key.",
+    "`‹palette›` lists every command, `‹help›` every key.",
 ];
 
 /// Writes the three ways to begin into `inside`.
@@ -264,9 +264,10 @@ pub fn ways_to_begin(inside: Rect, buffer: &mut Buffer, context: &Context) {
         .enumerate()
         .take(usize::from(inside.height.saturating_sub(1)))
     {
+        let line = context.keymap.fill(line);
         let line = match http {
             Some(http) => line.replace("=URL ", &format!("=http://{http} ")),
-            None => (*line).to_owned(),
+            None => line,
         };
         buffer.set_stringn(
             inside.x + 2,

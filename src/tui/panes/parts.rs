@@ -99,17 +99,17 @@ pub fn wrapped<T: AsRef<str>>(said: &[T], width: usize, style: Style) -> Vec<Lin
 }
 
 /// Commands and remarks one a line, not wrapped: what fills an empty pane.
-pub fn put_words(words: &[&str], inside: Rect, buffer: &mut Buffer, style: Style) {
+pub fn put_words(words: &[&str], inside: Rect, buffer: &mut Buffer, context: &Context) {
+    let style = context.theme.text;
     let width = usize::from(inside.width.saturating_sub(2));
     let lines: Vec<Line> = words
         .iter()
         .flat_map(|line| {
-            if line.is_empty() {
-                vec![String::new()]
-            } else if text::width(line) <= width {
-                vec![(*line).to_owned()]
+            let line = context.keymap.fill(line);
+            if text::width(&line) <= width {
+                vec![line]
             } else {
-                text::wrap(line, width)
+                text::wrap(&line, width)
             }
         })
         .map(|line| Line::styled(line, style))

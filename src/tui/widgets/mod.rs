@@ -5,15 +5,11 @@
 
 pub mod backend;
 pub mod chart;
-pub mod confirm;
-pub mod form;
 pub mod histogram;
 pub mod sparkline;
 pub mod table;
 
 pub use backend::TerminalBackend;
-pub use confirm::Confirm;
-pub use form::{Field, Form};
 pub use table::{Column, Hit, Table};
 
 use ratatui::buffer::Buffer;

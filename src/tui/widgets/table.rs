@@ -6,7 +6,7 @@
 use super::{Look, paint, put, truncate};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Color, Style};
 use unicode_width::UnicodeWidthStr;
 
 /// One column.
@@ -203,11 +203,14 @@ impl Table<'_> {
         for index in self.offset..last {
             let y = area.y + 1 + (index - self.offset) as u16;
             let row = (self.row)(index);
+            // one bar: a colour of a letter would become a patch of it (signs and words say the same)
+            let bar = self.focused && self.selected == Some(index);
             for ((column, (left, width)), (text, style)) in
                 self.columns.iter().zip(&places).zip(&row.cells)
             {
                 let at = (area.x + left, y);
-                cell(buf, at, *width, text, column.right, *style, look);
+                let style = if bar { style.fg(Color::Reset) } else { *style };
+                cell(buf, at, *width, text, column.right, style, look);
             }
             if self.selected == Some(index) {
                 let line = Rect {

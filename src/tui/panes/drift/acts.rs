@@ -1,6 +1,7 @@
 //! What keys do in the drift pane beyond moving: choose a window, explain the reference, copy, export.
 
 use super::{Drift, column, quality, retrain};
+use crate::domain::drift::Reference;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
 use crate::tui::panes::parts::Cursor;
@@ -35,17 +36,55 @@ impl Drift {
         })]
     }
 
+    /// What the window can be held against: first the training of the version that answered, then what else there is.
+    fn choices(&self) -> Vec<(Option<Reference>, String, String)> {
+        let (Some(page), Some(window)) = (self.shown(), self.window()) else {
+            return Vec::new();
+        };
+        let own = window.version.map(Reference::Version);
+        let mut choices = vec![(
+            None,
+            window.version.map_or_else(
+                || "training of the version that answered".to_owned(),
+                |version| format!("training of {version}"),
+            ),
+            "the version that answered then".to_owned(),
+        )];
+        for (reference, said) in &page.references {
+            if Some(reference) == own.as_ref() {
+                continue;
+            }
+            let remark = match reference {
+                Reference::Version(_) => String::new(),
+                Reference::Window(id) => page
+                    .windows
+                    .iter()
+                    .find(|window| window.id == *id)
+                    .map_or_else(String::new, quality::remark),
+            };
+            choices.push((Some(reference.clone()), said.clone(), remark));
+        }
+        choices
+    }
+
     pub(super) fn reference(&self) -> Vec<Effect> {
-        let Some(page) = self.shown().filter(|page| !page.reference.is_empty()) else {
+        let choices = self.choices();
+        let (Some(page), Some(window)) = (self.shown(), self.window()) else {
             return vec![Effect::say("there is no window yet to compare")];
         };
-        let window = self
-            .window()
-            .map_or_else(String::new, |window| format!("{} is ", window.label));
-        vec![Effect::say(format!(
-            "{window}compared with {}: the data of the version that answered then",
-            page.reference
-        ))]
+        let cursor = choices
+            .iter()
+            .position(|(reference, ..)| *reference == page.against)
+            .unwrap_or(0);
+        vec![Effect::Dialog(Dialog::Choice {
+            tag: "reference",
+            title: format!("Hold {} against what?", window.label),
+            items: choices
+                .into_iter()
+                .map(|(_, said, remark)| (said, remark))
+                .collect(),
+            cursor,
+        })]
     }
 
     pub(super) fn answer(&mut self, tag: &str, answer: &Answer, context: &Context) -> Vec<Effect> {
@@ -65,8 +104,14 @@ impl Drift {
                         .cloned()
                         .collect();
                     self.monitor = others.into_iter().nth(place - count);
-                    (self.report, self.column) = (None, None);
+                    (self.report, self.against, self.column) = (None, None, None);
                     (self.cursor, self.windows) = (Cursor::default(), Cursor::default());
+                }
+                Vec::new()
+            }
+            ("reference", Answer::Item(place)) => {
+                if let Some((reference, ..)) = self.choices().into_iter().nth(*place) {
+                    self.against = reference;
                 }
                 Vec::new()
             }
@@ -130,7 +175,10 @@ impl Drift {
         let (Some(page), Some(window)) = (self.shown(), self.window()) else {
             return Vec::new();
         };
-        let name = format!("drift-{}-{}", page.monitor, window.label);
+        let mut name = format!("drift-{}-{}", page.monitor, window.label);
+        if page.against.is_some() {
+            name.push_str(&format!("-against-{}", page.reference.replace(' ', "-")));
+        }
         let head = ["column", "test", "score", "p_value", "limit", "verdict"];
         let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
         let mut rows: Vec<Vec<String>> = vec![head.map(str::to_owned).to_vec()];
@@ -151,15 +199,15 @@ impl Drift {
                 &quality::table(page, context_free),
             ),
         ];
-        effects.extend(self.detail().and_then(|detail| {
-            export::svg(
+        effects.extend(self.detail().map(|detail| {
+            export::chart(
                 &format!("{name}-{}", detail.column.column),
-                &column::chart_of(detail),
+                column::chart_of(detail),
             )
         }));
         effects.extend(
             quality::chart(page, self.metric().as_deref())
-                .and_then(|spec| export::svg(&format!("quality-{}", page.monitor), &spec)),
+                .map(|spec| export::chart(&format!("quality-{}", page.monitor), spec)),
         );
         effects
     }

@@ -92,7 +92,7 @@ pub(super) fn column(pane: &Drift, area: Rect, buffer: &mut Buffer, context: &Co
     }
     let theme = context.theme;
     let focused = pane.part == Part::Column;
-    let Some(detail) = pane.detail() else {
+    let Some(detail) = pane.pictured() else {
         let name = pane.column.clone().unwrap_or_else(|| "Column".to_owned());
         let title = title(pane, Part::Column, name, context);
         let inside = frame::part(buffer, area, title, focused, theme);
@@ -170,7 +170,7 @@ pub(super) fn split(
 /// How far the words of the column can be scrolled.
 pub(super) fn length(pane: &Drift, context: &Context) -> usize {
     let inside = parts::inside(places(pane, context.area).column);
-    let Some(detail) = pane.detail() else {
+    let Some(detail) = pane.pictured() else {
         return 0;
     };
     let (_, below) = split(detail, inside, true, context);

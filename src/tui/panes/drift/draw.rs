@@ -107,7 +107,7 @@ pub fn status(pane: &Drift, context: &Context) -> Vec<String> {
         said.push(format!("{} ({from} to {to})", window.label));
         said.push(text::counted(window.rows, "row", "rows"));
         said.push(format!(
-            "window {} of {} ([ ])",
+            "window {} of {} (‹previous_tab› ‹next_tab›)",
             pane.windows.line + 1,
             page.windows.len()
         ));
@@ -116,7 +116,7 @@ pub fn status(pane: &Drift, context: &Context) -> Vec<String> {
         said.push(format!("filter {}", pane.filter));
     }
     if page.monitors.len() > 1 {
-        said.push(format!("{} monitors (w)", page.monitors.len()));
+        said.push(format!("{} monitors (‹window›)", page.monitors.len()));
     }
     said
 }
@@ -135,7 +135,7 @@ pub fn render(pane: &Drift, buffer: &mut Buffer, context: &Context) {
             "It compares what was served with the training data of the version that answered.",
             "trainyard demo                     the flights example, a year by windows",
         ];
-        parts::put_words(&words, inside, buffer, context.theme.text);
+        parts::put_words(&words, inside, buffer, context);
         return;
     }
     let empty = pane.shown().is_some_and(|page| page.windows.is_empty());
@@ -149,7 +149,7 @@ pub fn render(pane: &Drift, buffer: &mut Buffer, context: &Context) {
             "trainyard predict MODEL FILE --out FILE, or POST to /invocations.",
             "The monitor then looks by itself; trainyard monitor run NAME --from A --to B looks now.",
         ];
-        parts::put_words(&words, inside, buffer, context.theme.text);
+        parts::put_words(&words, inside, buffer, context);
         return;
     }
     let places = places(pane, context.area);
@@ -254,7 +254,9 @@ fn with_table<T>(pane: &Drift, area: Rect, context: &Context, with: impl FnOnce(
         selected: Some(pane.cursor.line),
         focused: pane.part == Part::Table,
         sort: None,
-        empty: "no column matches the filter; Esc clears it",
+        empty: &context
+            .keymap
+            .fill("no column matches the filter; ‹back› clears it"),
     })
 }
 
@@ -385,7 +387,9 @@ fn by_window(pane: &Drift, area: Rect, buffer: &mut Buffer, context: &Context) {
         .map_or_else(|| "Quality by window".to_owned(), ChartSpec::heading);
     let several = quality::metrics(pane.shown()).len() > 1;
     let title = if several && spec.is_some() {
-        format!("{title} ─ ( ) other metrics")
+        context.keymap.fill(&format!(
+            "{title} ─ ‹previous_metric› ‹next_metric› other metrics"
+        ))
     } else {
         title
     };

@@ -12,7 +12,7 @@ mod tests;
 use super::parts::{self, Cursor};
 use super::{Context, Input, Pane, Pointer, Target};
 use crate::api::protocol::{Snapshot, Topic};
-use crate::domain::drift::{DriftDetail, DriftPage, DriftRow, DriftVerdict, WindowRow};
+use crate::domain::drift::{DriftDetail, DriftPage, DriftRow, DriftVerdict, Reference, WindowRow};
 use crate::tui::effect::Effect;
 use crate::tui::keymap::{Action, Binding, foot, key};
 use crate::tui::layout::Room;
@@ -44,12 +44,16 @@ pub struct Drift {
     monitor: Option<String>,
     /// The chosen window; none: the newest.
     report: Option<i64>,
+    /// What windows are held against; none: the training of the version that answered.
+    against: Option<Reference>,
     /// The column under the cursor.
     column: Option<String>,
     cursor: Cursor,
     windows: Cursor,
     scroll: usize,
     details: BTreeMap<(i64, String), DriftDetail>,
+    /// Whose detail was under the cursor last.
+    last: Option<(i64, String)>,
     part: Part,
     zoomed: bool,
     filter: String,
@@ -98,6 +102,7 @@ impl Pane for Drift {
         let mut topics = vec![Topic::Drift {
             monitor: self.monitor.clone(),
             report: self.report,
+            against: self.against.clone(),
         }];
         let Some((page, report)) = self
             .shown()
@@ -117,6 +122,7 @@ impl Pane for Drift {
                 topics.push(Topic::DriftColumn {
                     report,
                     column: column.clone(),
+                    against: page.against.clone(),
                 });
             }
         }
@@ -131,27 +137,46 @@ impl Pane for Drift {
                 (*text).clone_into(&mut self.filter);
                 self.keep(context);
             }
-            Input::Snapshot(Topic::Drift { monitor, report }, Snapshot::Drift(page))
-                if *monitor == self.monitor && *report == self.report =>
-            {
+            Input::Snapshot(
+                Topic::Drift {
+                    monitor,
+                    report,
+                    against,
+                },
+                Snapshot::Drift(page),
+            ) if *monitor == self.monitor && *report == self.report && *against == self.against => {
+                let held = |page: Option<&DriftPage>| page.and_then(|page| page.against.clone());
+                if held(self.shown()) != held(page.as_ref()) {
+                    self.details.clear();
+                }
                 self.page = Some(page.clone());
                 self.refused = None;
                 self.keep(context);
             }
             Input::Snapshot(
-                Topic::DriftColumn { report, column },
+                Topic::DriftColumn {
+                    report,
+                    column,
+                    against,
+                },
                 Snapshot::DriftColumn(detail),
-            ) => {
+            ) if self.shown().is_some_and(|page| page.against == *against) => {
                 let shown = self.shown().and_then(|page| page.shown);
-                self.details
-                    .retain(|(known, _), _| Some(*known) == shown || *known == *report);
-                self.details
-                    .insert((*report, column.clone()), (**detail).clone());
+                let last = self.last.as_ref().map(|(report, _)| *report);
+                self.details.retain(|(known, _), _| {
+                    Some(*known) == shown || *known == *report || Some(*known) == last
+                });
+                let key = (*report, column.clone());
+                if self.column.as_ref() == Some(column) {
+                    self.last = Some(key.clone());
+                }
+                self.details.insert(key, (**detail).clone());
             }
+            Input::Refused(Topic::DriftColumn { .. }, _) => self.last = None,
             Input::Refused(Topic::Drift { .. }, failure) => {
                 self.refused = Some(failure.message.clone());
-                // the window is gone: back to the newest
-                self.report = None;
+                // the window, or what it was held against, is gone: back to the newest and its own
+                (self.report, self.against) = (None, None);
             }
             Input::Pointer(pointer) => return self.point(*pointer, context),
             Input::Answer(tag, answer) => return self.answer(tag, answer, context),
@@ -216,7 +241,10 @@ impl Drift {
 
     /// Another window was chosen and its table is on its way.
     fn stale(&self) -> bool {
-        self.report.is_some() && self.shown().and_then(|page| page.shown) != self.report
+        let page = self.shown();
+        (self.report.is_some() && page.and_then(|page| page.shown) != self.report)
+            || (self.against.is_some()
+                && page.and_then(|page| page.against.as_ref()) != self.against.as_ref())
     }
 
     /// The rows that the filter leaves: words in the column's name, its test, or `drift`, `stable`.
@@ -255,6 +283,12 @@ impl Drift {
     /// The detail of the column under the cursor.
     fn detail(&self) -> Option<&DriftDetail> {
         self.detail_of(self.column.as_deref()?)
+    }
+
+    /// The detail that is drawn: that of the column before until that of the column under the cursor is there.
+    fn pictured(&self) -> Option<&DriftDetail> {
+        self.detail()
+            .or_else(|| self.details.get(self.last.as_ref()?))
     }
 
     fn heights(&self, context: &Context) -> (u16, u16) {

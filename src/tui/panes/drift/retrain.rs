@@ -123,8 +123,8 @@ pub fn confirm(pane: &Drift, place: usize) -> Vec<Effect> {
         format!("rows      {}: {}", rows.said, rows.remark),
         "steps     validate, train, evaluate, register a new version".to_owned(),
         "callers   notice nothing: the champion goes on answering".to_owned(),
-        "next      pane 2 shows its checks; p there promotes it".to_owned(),
-        "stop      x on its job in pane 6".to_owned(),
+        "next      pane ‹pane_2› shows its checks; ‹promote› there promotes it".to_owned(),
+        "stop      ‹cancel› on its job in pane ‹pane_6›".to_owned(),
     ];
     if !rows.set.is_empty() {
         let set: Vec<String> = rows
@@ -147,6 +147,6 @@ pub fn confirm(pane: &Drift, place: usize) -> Vec<Effect> {
             set: rows.set,
             promote: false,
         })),
-        then: Then::Say(format!("training {pipeline}: 6 shows the job")),
+        then: Then::Say(format!("training {pipeline}: ‹pane_6› shows the job")),
     })]
 }

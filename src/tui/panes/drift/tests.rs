@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::api::protocol::{Command, Snapshot, Topic};
+use crate::domain::drift::Reference;
 use crate::tui::effect::Effect;
 use crate::tui::fixture::{picture, press, wait};
 use crate::tui::panes::fixture::{drift, give, open, pictures, settle};
@@ -62,6 +63,39 @@ fn another_window_is_asked_for_and_the_newest_is_followed() {
 }
 
 #[test]
+fn another_reference_is_chosen_and_named() {
+    let mut app = open("4", 80, 24, "dark", Markers::Auto);
+    press(&mut app, "b");
+    let shown = picture(&app);
+    for words in [
+        "Hold 2013-11 against what?",
+        "the version that answered then",
+        "training of v11",
+        "2013-05 as served",
+    ] {
+        assert!(shown.contains(words), "{words} in {shown}");
+    }
+    wait(&mut app, 400);
+    press(&mut app, "j j Enter");
+    let asked = app.topics().into_iter().any(|topic| {
+        matches!(
+            topic,
+            Topic::Drift {
+                against: Some(Reference::Window(1)),
+                ..
+            }
+        )
+    });
+    assert!(asked, "{:?}", app.topics());
+    settle(&mut app);
+    assert!(
+        picture(&app).contains("Drift: 2013-11 against 2013-05 as served"),
+        "{}",
+        picture(&app)
+    );
+}
+
+#[test]
 fn retraining_says_what_it_will_do() {
     let mut app = open("4", 80, 24, "dark", Markers::Auto);
     press(&mut app, "t");
@@ -93,9 +127,11 @@ fn the_report_is_written() {
     let names: Vec<String> = press(&mut app, "e")
         .into_iter()
         .filter_map(|effect| match effect {
-            Effect::Write { name, bytes } if !bytes.is_empty() => Some(name),
+            Effect::Write(files) => Some(files),
             _ => None,
         })
+        .flatten()
+        .flat_map(|file| file.names())
         .collect();
     assert_eq!(
         names,
@@ -103,7 +139,9 @@ fn the_report_is_written() {
             "drift-delay-2013-11.csv",
             "windows-delay.csv",
             "drift-delay-2013-11-dep_delay.svg",
-            "quality-delay.svg"
+            "drift-delay-2013-11-dep_delay.png",
+            "quality-delay.svg",
+            "quality-delay.png"
         ]
     );
 }
@@ -114,6 +152,7 @@ fn without_monitor_or_window_it_says_what_fills_it() {
     let topic = || Topic::Drift {
         monitor: None,
         report: None,
+        against: None,
     };
     give(&mut app, topic(), Snapshot::Drift(None));
     assert!(
@@ -121,7 +160,7 @@ fn without_monitor_or_window_it_says_what_fills_it() {
         "{}",
         picture(&app)
     );
-    let mut page = drift(None);
+    let mut page = drift(None, None);
     (page.windows, page.rows, page.shown) = (Vec::new(), Vec::new(), None);
     page.sentence = "no window of `delay` has been looked at yet".to_owned();
     give(&mut app, topic(), Snapshot::Drift(Some(page)));

@@ -68,7 +68,7 @@ impl Features {
         effects.extend(
             self.detail()
                 .and_then(detail::histogram)
-                .and_then(|spec| export::svg(&format!("feature-{}", spec.title), &spec)),
+                .map(|spec| export::chart(&format!("feature-{}", spec.title), spec)),
         );
         effects
     }
@@ -84,7 +84,7 @@ pub(super) fn materialize(views: Vec<String>) -> Effect {
         format!("Reads the source of {what} and computes each feature as of now,"),
         "with the code that also makes training rows.".to_owned(),
         "Then the online store answers with the new values; older ones are replaced.".to_owned(),
-        "It runs as a job: pane 6 shows it, x there stops it.".to_owned(),
+        "It runs as a job: pane ‹pane_6› shows it, ‹cancel› there stops it.".to_owned(),
     ];
     Effect::Dialog(Dialog::Confirm {
         tag: "materialized",

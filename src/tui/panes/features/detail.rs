@@ -42,7 +42,7 @@ pub(super) fn detail_lines(
     context: &Context,
 ) -> Vec<Line<'static>> {
     let theme = context.theme;
-    let Some(detail) = pane.detail() else {
+    let Some(detail) = pane.pictured() else {
         return vec![Line::styled(
             parts::waiting("the feature", context),
             theme.dim,
@@ -69,9 +69,12 @@ pub(super) fn detail_lines(
                 format!(" (limit {})", text::age(ttl / 1000))
             });
             let age = age.map_or_else(String::new, |age| format!(": {age} old"));
-            (format!("✗ late{age}{ttl}; t materializes"), theme.bad)
+            (format!("✗ late{age}{ttl}; ‹train› materializes"), theme.bad)
         }
-        (Freshness::Missing, _) => ("○ never materialized; t fills it".to_owned(), theme.dim),
+        (Freshness::Missing, _) => (
+            "○ never materialized; ‹train› fills it".to_owned(),
+            theme.dim,
+        ),
     };
     if let Some(at) = detail.event_time {
         said.push(format!(
@@ -90,9 +93,11 @@ pub(super) fn detail_lines(
         _ => {}
     }
     lines.extend(parts::wrapped(&said, width, theme.text));
-    lines.extend(parts::wrapped(&[state], width, style));
+    lines.extend(parts::wrapped(&[context.keymap.fill(&state)], width, style));
     if row.drifting {
-        let said = ["▲ drifts in the newest window: pane 4"];
+        let said = [context
+            .keymap
+            .fill("▲ drifts in the newest window: pane ‹pane_4›")];
         lines.extend(parts::wrapped(&said, width, theme.warn));
     }
     if let Some(profile) = &detail.profile {
@@ -163,9 +168,10 @@ pub(super) fn detail_lines(
 }
 
 pub(super) fn name(pane: &Features) -> String {
-    pane.selected
-        .as_ref()
-        .map_or_else(|| "Feature".to_owned(), |(_, feature)| feature.clone())
+    let shown = pane.pictured().map(|detail| &detail.row.feature);
+    shown
+        .or(pane.selected.as_ref().map(|(_, feature)| feature))
+        .map_or_else(|| "Feature".to_owned(), Clone::clone)
 }
 
 pub(super) fn detail(pane: &Features, places: &Places, buffer: &mut Buffer, context: &Context) {
@@ -198,10 +204,13 @@ pub(super) fn picture(pane: &Features, area: Rect, buffer: &mut Buffer, context:
         false,
         context.theme,
     );
-    match pane.detail().map(histogram) {
+    match pane.pictured().map(histogram) {
         Some(Some(spec)) => chart::render(inside, buffer, &spec.chart, &context.theme.look()),
         Some(None) => {
-            let said = Line::styled("no profile yet: t materializes the view", context.theme.dim);
+            let said = context
+                .keymap
+                .fill("no profile yet: ‹train› materializes the view");
+            let said = Line::styled(said, context.theme.dim);
             parts::put_lines(&[said], inside, 0, buffer);
         }
         None => {}
@@ -210,14 +219,16 @@ pub(super) fn picture(pane: &Features, area: Rect, buffer: &mut Buffer, context:
 
 pub(super) fn value_lines(pane: &Features, width: usize, context: &Context) -> Vec<Line<'static>> {
     let theme = context.theme;
-    let Some(detail) = pane.detail() else {
+    let Some(detail) = pane.pictured() else {
         return vec![Line::styled(
             parts::waiting("the feature", context),
             theme.dim,
         )];
     };
     if detail.values.is_empty() {
-        let said = ["No value is online yet: t materializes the view."];
+        let said = [context
+            .keymap
+            .fill("No value is online yet: ‹train› materializes the view.")];
         return parts::wrapped(&said, width, theme.dim);
     }
     let room = width.saturating_sub(5);

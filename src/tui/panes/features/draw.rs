@@ -129,10 +129,10 @@ pub fn render(pane: &Features, buffer: &mut Buffer, context: &Context) {
             "dataset = \"DATASET\"",
             "windows = [{ column = \"delay\", aggregates = [\"mean\"], over = [\"3h\"] }]",
             "",
-            "trainyard features materialize     fills the online store (t here)",
+            "trainyard features materialize     fills the online store (‹train› here)",
             "trainyard demo                     the flights example",
         ];
-        parts::put_words(&words, inside, buffer, context.theme.text);
+        parts::put_words(&words, inside, buffer, context);
         return;
     }
     let places = places(pane, context.area);
@@ -278,7 +278,9 @@ fn with_table<T>(
         selected: Some(pane.cursor.line),
         focused: pane.part == Part::Table,
         sort,
-        empty: "no feature matches the filter; Esc clears it",
+        empty: &context
+            .keymap
+            .fill("no feature matches the filter; ‹back› clears it"),
     })
 }
 

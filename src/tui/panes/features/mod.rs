@@ -122,6 +122,7 @@ impl Pane for Features {
             {
                 self.detail = Some((**detail).clone());
             }
+            Input::Refused(Topic::Feature { .. }, _) => self.detail = None,
             Input::Pointer(pointer) => return self.point(*pointer, context),
             Input::Answer("materialize", Answer::Item(place)) => {
                 let views = match (place, self.current()) {
@@ -243,6 +244,11 @@ impl Features {
         self.detail
             .as_ref()
             .filter(|detail| self.is_selected(&detail.row.view, &detail.row.feature))
+    }
+
+    /// The detail that is drawn: that of the row before until that of the row under the cursor is there.
+    fn pictured(&self) -> Option<&FeatureDetail> {
+        self.detail.as_ref()
     }
 
     fn height(&self, context: &Context) -> u16 {

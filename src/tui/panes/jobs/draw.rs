@@ -1,7 +1,7 @@
 //! Draws the jobs pane: the table above, the log below. Changes nothing.
 
 use super::{Jobs, Part};
-use crate::domain::job::{JobRow, JobState};
+use crate::domain::job::{Job, JobRow, JobState};
 use crate::tui::layout::{self, Room};
 use crate::tui::panes::{Context, ways_to_begin};
 use crate::tui::theme::Theme;
@@ -199,7 +199,9 @@ fn with_table<T>(pane: &Jobs, area: Rect, context: &Context, with: impl FnOnce(&
         selected: Some(pane.cursor),
         focused: pane.part == Part::Table,
         sort: None,
-        empty: "no job matches the filter; Esc clears it",
+        empty: &context
+            .keymap
+            .fill("no job matches the filter; ‹back› clears it"),
     })
 }
 
@@ -262,11 +264,38 @@ fn table(pane: &Jobs, area: Rect, buffer: &mut Buffer, context: &Context) {
         let room = usize::from(inside.width.saturating_sub(left));
         let y = inside.y + 1 + (place - pane.top) as u16;
         let style = if place == pane.cursor && focused {
-            style.patch(theme.selected)
+            theme.selected
         } else {
             style
         };
         buffer.set_stringn(inside.x + left, y, text::cut(&said, room), room, style);
+    }
+}
+
+/// What the log of a job says while it has no line: what the job waits for, or what it did without a word.
+fn without_lines(job: Option<&Job>, context: &Context) -> String {
+    let Some(job) = job else {
+        return "the job is not in the list any more".to_owned();
+    };
+    let took = match (job.started, job.ended) {
+        (Some(started), Some(ended)) => format!(" in {}", text::duration(ended.since(started))),
+        _ => String::new(),
+    };
+    match job.state {
+        JobState::Queued => match job.after {
+            Some(after) => format!("waits for job {after} to end; its log begins when it starts"),
+            None => "waits for a slot; its log begins when it starts".to_owned(),
+        },
+        JobState::Running => {
+            let since = job.started.map_or_else(String::new, |started| {
+                format!(" for {}", text::age(context.now.since(started)))
+            });
+            format!("running{since}, and has logged nothing so far")
+        }
+        JobState::Succeeded => format!("done{took}, without a line in its log"),
+        JobState::Failed | JobState::Lost | JobState::Cancelled => {
+            format!("{}{took}, without a line in its log", job.state.as_str())
+        }
     }
 }
 
@@ -276,14 +305,20 @@ fn log(pane: &Jobs, area: Rect, buffer: &mut Buffer, context: &Context) {
     }
     let theme = context.theme;
     let focused = pane.part == Part::Log;
-    let lines = pane.lines();
-    let title = match pane.selected {
+    let pictured = pane.pictured();
+    let lines: &[String] = pictured.map_or(&[], |(log, _)| &log.lines);
+    let title = match pictured.map(|(log, _)| log.job).or(pane.selected) {
         None => "Log".to_owned(),
         Some(job) => {
-            let state = if pane.follow {
+            let ended = pictured
+                .and_then(|(_, job)| job)
+                .is_some_and(|job| job.state.is_ended());
+            let state = if pane.follow && ended {
+                text::counted(lines.len() as u64, "line", "lines")
+            } else if pane.follow {
                 "following".to_owned()
             } else {
-                format!("{} lines from the end (f follows)", pane.back)
+                format!("{} lines from the end (‹follow› follows)", pane.back)
             };
             let search = if pane.search.is_empty() {
                 String::new()
@@ -293,14 +328,18 @@ fn log(pane: &Jobs, area: Rect, buffer: &mut Buffer, context: &Context) {
                     .iter()
                     .filter(|line| line.to_lowercase().contains(&wanted))
                     .count();
-                format!(" ─ {hits} hits for {} (n N)", pane.search)
+                format!(
+                    " ─ {hits} hits for {} (‹next_match› ‹previous_match›)",
+                    pane.search
+                )
             };
-            format!("{job} log ─ {state}{search}")
+            context.keymap.fill(&format!("{job} log ─ {state}{search}"))
         }
     };
     let mut inside = frame::part(buffer, area, title, focused, theme);
     let width = usize::from(inside.width.saturating_sub(2));
-    if let Some(error) = pane.current().and_then(|job| job.error.as_ref()) {
+    let job = pictured.and_then(|(_, job)| job);
+    if let Some(error) = job.and_then(|job| job.error.as_ref()) {
         for line in text::wrap(&format!("✗ {error}"), width).into_iter().take(3) {
             if inside.height < 2 {
                 break;
@@ -311,11 +350,12 @@ fn log(pane: &Jobs, area: Rect, buffer: &mut Buffer, context: &Context) {
         }
     }
     if lines.is_empty() {
-        let said = match (pane.selected, &pane.log) {
-            (None, _) => "no job is selected",
-            (Some(job), Some(log)) if log.job == job => "no line yet",
-            _ => "asking for the log",
+        let said = match (pane.selected, pictured) {
+            (None, _) => "no job is selected".to_owned(),
+            (Some(_), Some((_, job))) => without_lines(job, context),
+            _ => "asking for the log".to_owned(),
         };
+        let said = text::cut(&said, width);
         buffer.set_stringn(inside.x + 1, inside.y, said, width, theme.dim);
         return;
     }

@@ -107,13 +107,13 @@ impl Live {
             ]
         }));
         let mut effects = vec![export::csv(&format!("requests-{name}"), &rows)];
-        effects.extend(export::svg(
+        effects.push(export::chart(
             &format!("latency-{name}"),
-            &charts::latency_chart(page, context),
+            charts::latency_chart(page, context),
         ));
-        effects.extend(export::svg(
+        effects.push(export::chart(
             &format!("predictions-{name}"),
-            &charts::predictions_chart(page),
+            charts::predictions_chart(page),
         ));
         effects
     }

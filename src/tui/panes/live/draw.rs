@@ -169,7 +169,7 @@ pub fn status(pane: &Live, context: &Context) -> Vec<String> {
         said.push(page.sentence.clone());
     }
     if context.frozen {
-        said.push("frozen (.)".to_owned());
+        said.push("frozen (‹freeze›)".to_owned());
     }
     said.push(format!(
         "{} answers with {}",
@@ -182,9 +182,12 @@ pub fn status(pane: &Live, context: &Context) -> Vec<String> {
     if let Some(since) = page.deployment.since {
         said.push(format!("for {}", text::age(context.now.since(since))));
     }
-    said.push(format!("last {} (w)", span(WINDOWS[pane.window])));
+    said.push(format!("last {} (‹window›)", span(WINDOWS[pane.window])));
     if page.deployments.len() > 1 {
-        said.push(format!("{} deployments ([ ])", page.deployments.len()));
+        said.push(format!(
+            "{} deployments (‹previous_tab› ‹next_tab›)",
+            page.deployments.len()
+        ));
     }
     if !pane.filter.is_empty() {
         said.push(format!(
@@ -209,10 +212,10 @@ pub fn render(pane: &Live, buffer: &mut Buffer, context: &Context) {
             "model = \"MODEL\"",
             "alias = \"champion\"",
             "",
-            "Then p in pane 2 promotes a version, and it answers at once; a roll-back is one key (r).",
+            "Then ‹promote› in pane ‹pane_2› promotes a version, and it answers at once; a roll-back is one key (‹rollback›).",
             "trainyard demo                     the flights example, served",
         ];
-        parts::put_words(&words, inside, buffer, theme.text);
+        parts::put_words(&words, inside, buffer, context);
         return;
     }
     let places = places(pane, context.area);

@@ -65,11 +65,11 @@ fn with_requests<T>(
         selected: Some(pane.cursor.line),
         focused: pane.part == Part::Requests,
         sort: None,
-        empty: if pane.filter.is_empty() {
+        empty: &context.keymap.fill(if pane.filter.is_empty() {
             "no request in this window: trainyard predict, or POST /invocations"
         } else {
-            "no request matches the filter; Esc clears it"
-        },
+            "no request matches the filter; ‹back› clears it"
+        }),
     })
 }
 

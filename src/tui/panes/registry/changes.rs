@@ -194,7 +194,7 @@ impl Registry {
                 title: format!("Alias for {model} {number}"),
                 lines: vec![
                     format!("NAME lets callers say models:/{model}@NAME; -NAME takes it away."),
-                    "champion moves by p and r only, after the gate; latest and v1 mean versions."
+                    "champion moves by promotion and roll-back only; latest and v1 mean versions."
                         .to_owned(),
                 ],
                 text: String::new(),
@@ -274,7 +274,7 @@ impl Registry {
         }
         if alias == CHAMPION {
             return vec![Effect::warn(
-                "`champion` moves by p (after the gate) and r only",
+                "`champion` moves by ‹promote› (after the gate) and ‹rollback› only",
             )];
         }
         let number = alias

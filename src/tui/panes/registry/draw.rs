@@ -143,12 +143,12 @@ pub fn render(pane: &Registry, buffer: &mut Buffer, context: &Context) {
             "No model is registered yet. What makes one:",
             "",
             "trainyard train PIPELINE           trains, then registers a version",
-            "m on a run in pane 1               registers its model",
+            "‹register› on a run in pane ‹pane_1›               registers its model",
             "mlflow.register_model(URI, NAME)   from your own script",
             "",
-            "Then this pane says whether it may take over, and p promotes it.",
+            "Then this pane says whether it may take over, and ‹promote› promotes it.",
         ];
-        parts::put_words(&words, inside, buffer, context.theme.text);
+        parts::put_words(&words, inside, buffer, context);
         return;
     }
     let places = places(pane, context.area);

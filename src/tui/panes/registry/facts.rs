@@ -1,6 +1,8 @@
 //! What the registry pane says about a version, as lines: checks, comparison with the champion, lineage, history.
 
 use super::{Registry, is_champion};
+use crate::chart::{Bar, Bars, Chart, ChartSpec};
+use crate::domain::Version;
 use crate::domain::registry::{AliasMove, CHAMPION, MoveKind, VersionPage, VersionRow};
 use crate::tui::panes::{Context, parts};
 use crate::tui::text;
@@ -86,8 +88,8 @@ pub fn checks(
         .and_then(|page| page.row.version.gate.as_ref());
     let Some((verdict, at)) = gate else {
         let said = [
-            "The gate has not looked at this version.",
-            "p runs its checks and shows what a promotion would change; nothing moves before you confirm.",
+            "The gate has not looked at this version.".to_owned(),
+            context.keymap.fill("‹promote› runs its checks and shows what a promotion would change; nothing moves before you confirm."),
         ];
         return parts::wrapped(&said, width, theme.dim);
     };
@@ -145,11 +147,12 @@ pub fn checks(
         .iter()
         .any(|check| !check.passed && check.pane.is_some());
     let hint = if looks {
-        "; Enter on a check goes to its pane"
+        "; ‹open› on a check goes to its pane"
     } else {
         ""
     };
-    lines.push(Line::styled(format!("checked {ago} ago{hint}"), theme.dim));
+    let said = context.keymap.fill(&format!("checked {ago} ago{hint}"));
+    lines.push(Line::styled(said, theme.dim));
     lines
 }
 
@@ -160,6 +163,36 @@ fn bar(share: f64, width: usize) -> String {
     let mut bar = "█".repeat(eighths / 8);
     bar.push_str(EIGHTHS[eighths % 8]);
     bar
+}
+
+/// The version under the cursor, and its metrics as bars, each with the champion's below it: what `e` draws.
+pub fn metric_bars(pane: &Registry) -> Option<(Version, ChartSpec)> {
+    let page = pane.detail()?;
+    let row = &page.row;
+    let champion = page.champion.as_ref().filter(|_| !is_champion(row));
+    let version = row.version.version;
+    let mut bars = Vec::new();
+    for key in metrics(page) {
+        let sides = std::iter::once(row).chain(champion);
+        for (colour, side) in sides.enumerate() {
+            if let Some(value) = side.metrics.get(&key).filter(|value| value.0.is_finite()) {
+                bars.push(Bar {
+                    label: format!("{key} {}", side.version.version),
+                    value: value.0,
+                    note: text::number(value.0),
+                    colour,
+                });
+            }
+        }
+    }
+    let title = match champion {
+        Some(champion) => format!(
+            "{} {version} against champion {}",
+            row.version.model, champion.version.version
+        ),
+        None => format!("{} {version}", row.version.model),
+    };
+    (!bars.is_empty()).then(|| (version, ChartSpec::new(title, Chart::Bars(Bars { bars }))))
 }
 
 /// Metrics of the version as bars beside the champion's, each metric on its own scale.
@@ -252,9 +285,9 @@ pub fn against(pane: &Registry, width: usize, context: &Context) -> Vec<Line<'st
         let said = if is_champion(row) {
             "this is the champion: another version shows both"
         } else {
-            "no champion yet: p promotes the first"
+            "no champion yet: ‹promote› promotes the first"
         };
-        lines.push(Line::styled(said, theme.dim));
+        lines.push(Line::styled(context.keymap.fill(said), theme.dim));
     }
     lines
 }
@@ -373,7 +406,9 @@ pub fn history(
     let theme = context.theme;
     let moves = pane.shown().map_or(&[][..], |page| page.history.as_slice());
     if moves.is_empty() {
-        let said = "no alias has moved yet: p promotes the first champion";
+        let said = context
+            .keymap
+            .fill("no alias has moved yet: ‹promote› promotes the first champion");
         return vec![Line::styled(said, theme.dim)];
     }
     if rows > 2 {

@@ -94,7 +94,7 @@ impl Runs {
                 title: format!("Cancel {}?", row.name),
                 lines: vec![
                     format!("Job {job} is told to stop, then killed after a grace."),
-                    "What it logged stays; t in Jobs runs it again.".to_owned(),
+                    "What it logged stays; ‹train› in Jobs runs it again.".to_owned(),
                 ],
                 verb: "Cancel job".to_owned(),
                 command: Some(Box::new(Command::CancelJob { job })),
@@ -123,7 +123,7 @@ impl Runs {
             title: format!("Archive {}?", row.name),
             lines: vec![
                 "It leaves the table; its data stay.".to_owned(),
-                "u restores it for 30 s; later: E, archived runs, x.".to_owned(),
+                "‹undo› restores it for 30 s; later: E, archived runs, x.".to_owned(),
             ],
             verb: "Archive".to_owned(),
             command: Some(Box::new(command(false))),
@@ -190,7 +190,7 @@ impl Runs {
                             set: Vec::new(),
                             promote: false,
                         },
-                        then: Then::Say(format!("training {pipeline}: 6 shows the job")),
+                        then: Then::Say(format!("training {pipeline}: ‹pane_6› shows the job")),
                     }];
                 }
             }

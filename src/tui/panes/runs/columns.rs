@@ -139,13 +139,14 @@ pub fn all(table: &RunTable) -> Vec<Column> {
     columns.extend(primary.clone().map(Column::Metric));
     columns.push(Column::Difference);
     columns.push(Column::Folds);
-    let others: Vec<Column> = table
+    // what a machine does is no result: it comes after all that is
+    let (system, others): (Vec<&String>, Vec<&String>) = table
         .metric_keys
         .iter()
         .filter(|key| Some(*key) != primary.as_ref())
-        .cloned()
-        .map(Column::Metric)
-        .collect();
+        .partition(|key| key.starts_with("system/"));
+    let metric = |key: &String| Column::Metric(key.clone());
+    let others: Vec<Column> = others.into_iter().map(metric).collect();
     let params: Vec<Column> = table
         .param_keys
         .iter()
@@ -163,6 +164,7 @@ pub fn all(table: &RunTable) -> Vec<Column> {
         }
     }
     columns.extend([Column::Took, Column::By, Column::Age]);
+    columns.extend(system.into_iter().map(metric));
     columns
 }
 
@@ -197,7 +199,9 @@ pub fn fitting(table: &RunTable, chosen: Option<&[Column]>, width: usize) -> Vec
             for column in all(table) {
                 let later = matches!(column, Column::Age | Column::Took | Column::By);
                 let idle = matches!(column, Column::Difference | Column::Folds) && !champion;
-                if later || idle || (column == Column::Folds && !wide) {
+                // a fold's and a machine's numbers are shown when asked for
+                let aside = matches!(&column, Column::Metric(key) if key.starts_with("system/") || key.starts_with("fold/"));
+                if later || idle || aside || (column == Column::Folds && !wide) {
                     continue;
                 }
                 take(column, &mut left);

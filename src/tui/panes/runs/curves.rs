@@ -179,6 +179,12 @@ impl View {
         }
     }
 
+    /// The steps that are zoomed in on: these are asked for more closely.
+    pub fn steps(&self) -> Option<(i64, i64)> {
+        let (from, to) = self.window.filter(|_| self.by == By::Step)?;
+        Some((from.floor() as i64, to.ceil() as i64))
+    }
+
     /// The same with its title.
     pub fn chart(
         &self,
@@ -413,12 +419,21 @@ impl Runs {
             .collect()
     }
 
+    /// The curves of a metric as they are drawn: those of the piece that is zoomed in on, once they are there.
+    pub(super) fn series_for(&self, key: &str) -> &BTreeMap<String, Vec<Series>> {
+        if self.view.steps() == Some(self.closer.0) && self.closer.1.contains_key(key) {
+            &self.closer.1
+        } else {
+            &self.series
+        }
+    }
+
     /// The x values of the selected curve, or of the first.
     pub(super) fn places(&self) -> Vec<f64> {
         let Some(key) = self.metric() else {
             return Vec::new();
         };
-        let curves = self.view.curves(&key, &self.series, &self.shown());
+        let curves = self.view.curves(&key, &self.series, &self.drawn());
         let curve = curves
             .curves
             .iter()

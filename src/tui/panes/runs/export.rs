@@ -81,8 +81,8 @@ impl Runs {
             )));
         }
         if let Some(key) = self.metric() {
-            let chart = self.view.chart(&key, &self.series, &self.shown());
-            effects.extend(export::svg(&key, &chart));
+            let chart = self.view.chart(&key, self.series_for(&key), &self.drawn());
+            effects.push(export::chart(&key, chart));
         }
         effects
     }

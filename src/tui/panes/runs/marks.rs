@@ -17,8 +17,18 @@ impl Runs {
         }
     }
 
+    /// Runs whose curves are there and drawn: those before until the others' have come.
+    pub(super) fn drawn(&self) -> Vec<Shown> {
+        let known = self.series_of.iter().find(|run| !self.is_champion(run));
+        self.shown_with(known.or(self.selected.as_ref()))
+    }
+
     /// Runs with a curve, the champion last.
     pub(super) fn shown(&self) -> Vec<Shown> {
+        self.shown_with(self.selected.as_ref())
+    }
+
+    fn shown_with(&self, selected: Option<&RunId>) -> Vec<Shown> {
         let mut shown: Vec<Shown> = self
             .marks
             .iter()
@@ -29,11 +39,11 @@ impl Runs {
                 tag: LETTERS[place].to_owned(),
                 colour: place,
                 champion: false,
-                selected: self.selected.as_ref() == Some(run),
+                selected: selected == Some(run),
             })
             .collect();
         if shown.is_empty()
-            && let Some(run) = self.selected.as_ref().filter(|run| !self.is_champion(run))
+            && let Some(run) = selected.filter(|run| !self.is_champion(run))
         {
             let name = self.name_of(run);
             shown.push(Shown {

@@ -38,7 +38,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Rows of one page, and how far the cursor goes before another is asked for.
-const PAGE: (u64, u64) = (300, 100);
+const PAGE: (u64, u64) = (160, 40);
 /// Runs that can be marked: as many as there are colours.
 const MARKS: usize = 6;
 /// Letters of the marks.
@@ -102,6 +102,10 @@ pub struct Runs {
     detail: Option<RunDetail>,
     comparison: Option<Comparison>,
     series: BTreeMap<String, Vec<Series>>,
+    /// The same of a piece: its steps, its curves.
+    closer: ((i64, i64), BTreeMap<String, Vec<Series>>),
+    /// The runs that `series` were asked for.
+    series_of: Vec<RunId>,
     sweep: Option<Sweep>,
     live: Option<LivePage>,
     jobs: Option<JobsPage>,
@@ -203,11 +207,14 @@ impl Pane for Runs {
         if !runs.is_empty() {
             let epoch = (self.view.by == By::Epoch).then(|| EPOCH.to_owned());
             for key in self.charted().into_iter().chain(epoch) {
-                topics.push(Topic::Series {
+                let series = |steps| Topic::Series {
                     runs: runs.clone(),
-                    key,
+                    key: key.clone(),
                     buckets: curves::BUCKETS,
-                });
+                    steps,
+                };
+                topics.push(series(None));
+                topics.extend(self.view.steps().map(|steps| series(Some(steps))));
             }
         }
         if self.wide {
@@ -234,8 +241,11 @@ impl Pane for Runs {
                 Vec::new()
             }
             Input::Refused(topic, failure) => {
-                if matches!(topic, Topic::Runs(_)) {
-                    self.refused = Some(failure.message.clone());
+                match topic {
+                    Topic::Compare { .. } => self.comparison = None,
+                    Topic::Run { .. } => self.detail = None,
+                    Topic::Runs(_) => self.refused = Some(failure.message.clone()),
+                    _ => {}
                 }
                 Vec::new()
             }
@@ -350,7 +360,7 @@ impl Runs {
                 Snapshot::Runs(table),
             ) => self.take_children(parent, table, context),
             (Topic::Runs(query), Snapshot::Runs(table))
-                if *query == self.query() || self.table.is_none() =>
+                if *query == self.query() || self.table.is_none() || self.covers(query, table) =>
             {
                 self.take_table(query, table, context);
             }
@@ -362,7 +372,23 @@ impl Runs {
             {
                 self.comparison = Some(comparison.clone());
             }
-            (Topic::Series { key, .. }, Snapshot::Series(series)) => {
+            (
+                Topic::Series {
+                    key,
+                    steps: Some(steps),
+                    ..
+                },
+                Snapshot::Series(series),
+            ) => {
+                if self.view.steps() == Some(*steps) {
+                    if self.closer.0 != *steps {
+                        self.closer = (*steps, BTreeMap::new());
+                    }
+                    self.closer.1.insert(key.clone(), series.clone());
+                }
+            }
+            (Topic::Series { key, runs, .. }, Snapshot::Series(series)) => {
+                self.series_of.clone_from(runs);
                 self.series.insert(key.clone(), series.clone());
                 // curves of metrics that are not looked at any more
                 let charted = self.charted();

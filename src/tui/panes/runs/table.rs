@@ -150,6 +150,20 @@ impl Runs {
         keys.into_iter().take(40).cloned().collect()
     }
 
+    /// Whether rows that were asked for a moment ago, at another place of the same order, are those under the cursor: a
+    /// held key is faster than an answer.
+    pub(super) fn covers(&self, query: &RunQuery, table: &RunTable) -> bool {
+        let now = self.query();
+        let asked = RunQuery {
+            offset: now.offset,
+            ..query.clone()
+        };
+        let Place::Row(row) = self.place(self.cursor) else {
+            return false;
+        };
+        asked == now && row >= table.offset && row < table.offset + table.rows.len() as u64
+    }
+
     /// Rows keep their order and the cursor keeps its row while data arrive; new rows are counted.
     pub(super) fn take_table(&mut self, query: &RunQuery, table: &RunTable, context: &Context) {
         let lead = self.lead();
@@ -158,7 +172,8 @@ impl Runs {
             ..query.clone()
         };
         let known = self.answered.as_ref();
-        let same = known == Some(query) && !self.rows.is_empty();
+        let still = |row: &RunRow| table.rows.iter().any(|new| new.id == row.id);
+        let same = known == Some(query) && self.rows.iter().any(still);
         let anew = known.map(shape) != Some(shape(query));
         if same {
             let known = std::mem::take(&mut self.rows);

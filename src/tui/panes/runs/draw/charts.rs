@@ -5,6 +5,7 @@ use super::super::places::Places;
 use super::super::{Part, Runs, sweep};
 use crate::chart::{Chart, ChartSpec};
 use crate::tui::frame;
+use crate::tui::keymap::Action;
 use crate::tui::panes::Context;
 use crate::tui::widgets::chart;
 use ratatui::buffer::Buffer;
@@ -22,15 +23,18 @@ pub(super) fn draw_chart(
 }
 
 /// The chart of one metric; says so where nothing has a curve.
-pub(super) fn spec(pane: &Runs, key: &str) -> ChartSpec {
-    let mut spec = pane.view.chart(key, &pane.series, &pane.shown());
+pub(super) fn spec(pane: &Runs, key: &str, context: &Context) -> ChartSpec {
+    let mut spec = pane.view.chart(key, pane.series_for(key), &pane.drawn());
     if let Chart::Curves(curves) = &mut spec.chart {
         let single = pane
             .detail
             .as_ref()
             .is_some_and(|detail| detail.curves.is_empty());
         curves.empty = if single {
-            format!("{key} was logged once: no curve; Enter shows the value")
+            format!(
+                "{key} was logged once: no curve; {} shows the value",
+                context.keymap.label(Action::Open)
+            )
         } else {
             "no points yet".to_owned()
         };
@@ -107,7 +111,7 @@ pub(super) fn curves(pane: &Runs, area: Rect, buffer: &mut Buffer, context: &Con
         return;
     }
     match pane.metric() {
-        Some(key) => draw_chart(&spec(pane, &key), area, focused, buffer, context),
+        Some(key) => draw_chart(&spec(pane, &key, context), area, focused, buffer, context),
         None => remark(
             "Curves",
             "no metrics logged yet",
@@ -126,7 +130,7 @@ pub(super) fn grid(pane: &Runs, places: &Places, buffer: &mut Buffer, context: &
     let charted = pane.charted();
     for (place, area) in places.grid[..2].iter().enumerate() {
         match charted.get(place + 1) {
-            Some(key) => draw_chart(&spec(pane, key), *area, false, buffer, context),
+            Some(key) => draw_chart(&spec(pane, key, context), *area, false, buffer, context),
             None => remark(
                 "Curves",
                 "no other metric has a curve",
@@ -152,7 +156,7 @@ pub(super) fn readout(pane: &Runs, places: &Places, buffer: &mut Buffer, context
     let Some(key) = pane.metric() else {
         return;
     };
-    let curves = pane.view.curves(&key, &pane.series, &pane.shown());
+    let curves = pane.view.curves(&key, pane.series_for(&key), &pane.drawn());
     if let Some(said) = pane.view.readout(&curves) {
         let area = if places.grid[0].is_empty() {
             places.chart

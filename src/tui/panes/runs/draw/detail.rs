@@ -3,7 +3,7 @@
 use super::super::places::Places;
 use super::super::{Part, Runs, TABS};
 use crate::domain::Timestamp;
-use crate::domain::run::RunDetail;
+use crate::domain::run::{Run, RunDetail};
 use crate::tui::panes::Context;
 use crate::tui::panes::parts::put_lines;
 use crate::tui::{frame, text};
@@ -19,9 +19,10 @@ pub(super) fn detail(pane: &Runs, places: &Places, buffer: &mut Buffer, context:
     }
     let theme = context.theme;
     let focused = pane.part == Part::Detail;
-    let name = pane
-        .selected
-        .as_ref()
+    // the run whose details are there, until those of the run under the cursor have come
+    let shown = pane.detail.as_ref().map(|detail| &detail.run.id);
+    let name = shown
+        .or(pane.selected.as_ref())
         .map_or_else(|| "Run".to_owned(), |run| pane.name_of(run));
     let inside = frame::part(buffer, area, name, focused, theme);
     let Some(detail) = &pane.detail else {
@@ -29,7 +30,7 @@ pub(super) fn detail(pane: &Runs, places: &Places, buffer: &mut Buffer, context:
         put_lines(&[said], inside, 0, buffer);
         return;
     };
-    let stale = pane.selected.as_ref() != Some(&detail.run.id);
+    let stale = context.lost.is_some() && pane.selected.as_ref() != Some(&detail.run.id);
     let width = usize::from(inside.width.saturating_sub(2));
     let tab = TABS[pane.tab.min(TABS.len() - 1)];
     let mut lines = detail_lines(pane, detail, tab, width, context);
@@ -88,6 +89,24 @@ pub(super) fn state_words(detail: &RunDetail, now: Timestamp, progress: Option<f
         (S::Scheduled, ..) => format!("… waiting for {began}"),
         (status, ..) => status.as_str().to_lowercase(),
     }
+}
+
+/// Where it ran, and what it took there as last measured.
+fn machine(run: &Run) -> Option<String> {
+    let mut parts: Vec<String> = Vec::new();
+    parts.extend(run.tag("trainyard.host").map(str::to_owned));
+    let measured = |key: &str| run.metric(key).filter(|value| value.is_finite());
+    if let Some(share) = measured("system/process_cpu_utilization_percentage")
+        .or_else(|| measured("system/cpu_utilization_percentage"))
+    {
+        parts.push(format!("CPU {share:.0} %"));
+    }
+    if let Some(megabytes) = measured("system/process_memory_usage_megabytes")
+        .or_else(|| measured("system/system_memory_usage_megabytes"))
+    {
+        parts.push(format!("memory {megabytes:.0} MB"));
+    }
+    (!parts.is_empty()).then(|| parts.join("  "))
 }
 
 pub(super) fn pair(head: &str, value: &str, width: usize, style: Style) -> Vec<Line<'static>> {
@@ -197,9 +216,18 @@ pub(super) fn detail_lines(
             if let Some(commit) = run.tag("mlflow.source.git.commit") {
                 let commit: String = commit.chars().take(8).collect();
                 let file = run.tag("mlflow.source.name").unwrap_or_default();
-                lines.extend(pair("Code", &format!("{commit} {file}"), width, theme.text));
+                let state = match run.tag("mlflow.source.git.dirty") {
+                    Some("true" | "True") => " with changes",
+                    Some(_) => " clean",
+                    None => "",
+                };
+                let said = format!("{commit}{state} {file}");
+                lines.extend(pair("Code", &said, width, theme.text));
             } else if let Some(file) = run.tag("mlflow.source.name") {
                 lines.extend(pair("Code", file, width, theme.text));
+            }
+            if let Some(machine) = machine(run) {
+                lines.extend(pair("Machine", &machine, width, theme.text));
             }
             if let Some(note) = run.tag("mlflow.note.content") {
                 lines.extend(pair("Note", note, width, theme.text));

@@ -12,24 +12,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-/// The sentences: how the marked runs, or the one under the cursor, stand.
+/// The sentences: how the marked runs, or the one under the cursor, stand. What was said before stays until the answer
+/// for another choice is there.
 pub(super) fn verdicts(pane: &Runs) -> Vec<String> {
-    let compared = pane.compared();
-    let comparison = pane.comparison.as_ref().filter(|comparison| {
-        let champion = comparison.champion.as_ref();
-        comparison
-            .runs
-            .iter()
-            .map(|(run, _)| run)
-            .filter(|run| Some(*run) != champion || compared.contains(run))
-            .eq(compared.iter())
-    });
-    match comparison {
+    match &pane.comparison {
         Some(comparison) if !comparison.verdicts.is_empty() => comparison.verdicts.clone(),
         _ => pane
             .detail
             .as_ref()
-            .filter(|detail| pane.selected.as_ref() == Some(&detail.run.id))
             .map(|detail| detail.verdict.clone())
             .filter(|verdict| !verdict.is_empty())
             .into_iter()

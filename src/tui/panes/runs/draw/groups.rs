@@ -101,7 +101,9 @@ pub(super) fn with_table<T>(
         selected: Some(pane.cursor),
         focused: pane.part == Part::Table,
         sort: Some((3, true)),
-        empty: "no run matches the filter; Esc clears it",
+        empty: &context
+            .keymap
+            .fill("no run matches the filter; ‹back› clears it"),
     };
     Some(with(&table))
 }

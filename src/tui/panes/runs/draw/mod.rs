@@ -39,7 +39,7 @@ pub fn status(pane: &Runs, context: &Context) -> Vec<String> {
         parts.push(format!("as of {} ago", text::age(context.now.since(since))));
     }
     if pane.fresh > 0 {
-        parts.push(format!("{} new, Home", pane.fresh));
+        parts.push(format!("{} new, ‹top›", pane.fresh));
     }
     let filter = context.keymap.label(Action::Filter);
     parts.push(if pane.filter.is_empty() {
@@ -74,10 +74,11 @@ pub fn status(pane: &Runs, context: &Context) -> Vec<String> {
 /// Draws the pane.
 pub fn render(pane: &Runs, buffer: &mut Buffer, context: &Context) {
     let places = places(pane, context.area);
+    let all = pane.experiment.is_none() && !pane.archived_now();
     let empty = pane
         .table
         .as_ref()
-        .is_some_and(|table| table.unfiltered == 0);
+        .is_some_and(|table| table.unfiltered == 0 && all);
     if empty {
         let inside = frame::part(buffer, context.area, "Runs", true, context.theme);
         ways_to_begin(inside, buffer, context);
@@ -99,5 +100,5 @@ fn parts_title(pane: &Runs, name: &str) -> String {
         .iter()
         .position(|part| *part == pane.part)
         .unwrap_or(0);
-    format!("{name} ─ part {} of {} (Tab)", place + 1, PARTS.len())
+    format!("{name} ─ part {} of {}", place + 1, PARTS.len())
 }

@@ -93,7 +93,13 @@ pub(super) fn with_table<T>(
         selected: Some(pane.cursor),
         focused: pane.part == Part::Table,
         sort,
-        empty: "no run matches the filter; Esc clears it",
+        empty: &context.keymap.fill(if !pane.filter.is_empty() {
+            "no run matches the filter; ‹back› clears it"
+        } else if pane.archived {
+            "no run is archived; ‹experiment› shows the others"
+        } else {
+            "no run yet in this experiment; ‹experiment› shows the others"
+        }),
     };
     Some(with(&table))
 }

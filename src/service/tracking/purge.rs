@@ -275,7 +275,6 @@ mod tests {
             .log_inputs(
                 &run,
                 vec![DatasetInput {
-                    tags: Vec::new(),
                     name: "rows".into(),
                     digest: "d".into(),
                     source_type: "local".into(),

@@ -217,10 +217,16 @@ impl Client {
 fn failed(status: u16, body: &[u8]) -> Error {
     match serde_json::from_slice::<Failure>(body) {
         Ok(failure) => Error::new(failure.kind, failure.message),
-        Err(_) => Error::internal(format!(
-            "the daemon answered {status}: {:.200}",
-            String::from_utf8_lossy(body)
-        )),
+        Err(_) => match serde_json::from_slice::<serde_json::Value>(body) {
+            // what stands before the daemon's own routes answers in MLflow's shape
+            Ok(said) if status < 500 && said["message"].is_string() => {
+                Error::invalid(said["message"].as_str().unwrap_or_default())
+            }
+            _ => Error::internal(format!(
+                "the daemon answered {status}: {:.200}",
+                String::from_utf8_lossy(body)
+            )),
+        },
     }
 }
 

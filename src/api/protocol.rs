@@ -636,7 +636,6 @@ impl Command {
             | Self::Alerts
             | Self::Experiments
             | Self::Tallies { .. }
-            | Self::JobOutput { .. }
             | Self::MetricHistory { .. }
             | Self::Explain { .. } => Role::Viewer,
             Self::Train { promote: false, .. }
@@ -650,8 +649,6 @@ impl Command {
             | Self::CancelJob { .. }
             | Self::RetryJob { .. }
             | Self::Note { .. }
-            | Self::DescribeVersion { .. }
-            | Self::TagVersion { .. }
             | Self::AcknowledgeAlert { .. }
             | Self::ExplainRows { .. } => Role::Operator,
             Self::Train { promote: true, .. }
@@ -662,16 +659,10 @@ impl Command {
             | Self::SetStage { .. }
             | Self::DeleteVersion { .. }
             | Self::Archive { .. }
-            | Self::SetStage { .. }
             | Self::DescribeVersion { .. }
             | Self::TagVersion { .. }
-            | Self::DeleteVersion { .. }
             | Self::ArchiveExperiment { .. }
             | Self::Import { .. }
-            | Self::DeleteVersion { .. }
-            | Self::DescribeVersion { .. }
-            | Self::SetStage { .. }
-            | Self::TagVersion { .. }
             | Self::Audit { .. } => Role::Maintainer,
             Self::CreateToken { .. }
             | Self::Tokens

@@ -54,6 +54,11 @@ impl Connection {
         )
     }
 
+    /// The URL of a daemon elsewhere.
+    pub(crate) fn server(&self) -> Option<&str> {
+        self.global.server.as_deref()
+    }
+
     /// Whether a daemon elsewhere was named.
     pub(crate) fn remote(&self) -> bool {
         self.global.server.is_some()

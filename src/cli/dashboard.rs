@@ -47,13 +47,21 @@ pub(crate) fn run(connection: &Connection, args: &DashboardArgs) -> Result<Exit>
         theme: config.theme,
         keys: config.keys,
         state_file: (!connection.remote()).then(|| workspace.state().join("dashboard.json")),
-        workspace: config.name.clone().unwrap_or_else(|| {
-            workspace
-                .root()
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned())
-                .unwrap_or_default()
-        }),
+        workspace: match connection.server() {
+            // until the daemon says its own: the host that is asked
+            Some(url) => url
+                .split_once("://")
+                .map_or(url, |(_, rest)| rest)
+                .trim_end_matches('/')
+                .to_owned(),
+            None => config.name.clone().unwrap_or_else(|| {
+                workspace
+                    .root()
+                    .file_name()
+                    .map(|name| name.to_string_lossy().into_owned())
+                    .unwrap_or_default()
+            }),
+        },
         no_color: std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
         export_folder: workspace.root().join("exports"),
         pictures: crate::tui::export::Pictures {

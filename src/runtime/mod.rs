@@ -176,6 +176,7 @@ impl Pipelines for Runtime {
             checked: at,
             problems: Vec::new(),
         };
+        self.services.access.record("reload", "configuration")?;
         info!("configuration read again");
         let _ = self.wakers.triggers.send(triggers::Wake::Configured);
         let _ = self.wakers.monitors.send(monitors::Wake::Configured);

@@ -7,9 +7,9 @@ pub use attempts::Attempts;
 
 use super::Core;
 use crate::domain::access::{Actor, AuditEntry, Role, RunScope, Token, TokenKind};
-use crate::domain::{Error, ErrorKind, Result, RunId, Timestamp};
+use crate::domain::{Error, ErrorKind, LoggedModelId, Result, RunId, Timestamp};
 use crate::store::audit::{self, AuditLine};
-use crate::store::{acting, runs, tokens};
+use crate::store::{acting, logged_models, runs, tokens};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::RngCore as _;
@@ -503,8 +503,19 @@ impl Access {
 
     /// Whether a run's token may write to a logged model: to those of its experiment.
     pub fn reaches_model(&self, scope: &RunScope, model: &str) -> bool {
-        let _ = (scope, model);
-        false
+        let id = LoggedModelId::from(model);
+        self.core
+            .store
+            .read(|view| logged_models::get(view, &id))
+            .is_ok_and(|found| found.is_some_and(|model| model.experiment == scope.experiment))
+    }
+
+    /// A line of the audit for what is no row of a table.
+    pub fn record(&self, action: &str, object: &str) -> Result<()> {
+        let (now, action, object) = (self.core.now(), action.to_owned(), object.to_owned());
+        self.core.store.write(move |transaction| {
+            audit::by_actor(transaction, now, &action, object, None, None)
+        })
     }
 
     /// The newest lines of the audit, newest first; of one object (`model:churn`, `run:ID`, `token:NAME`), or of all.

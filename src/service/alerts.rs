@@ -3,6 +3,7 @@
 use super::Core;
 use crate::domain::alert::Alert;
 use crate::domain::{Error, Event, Result};
+use crate::store::audit::{self, AuditLine};
 use crate::store::drift as rows;
 use std::sync::Arc;
 
@@ -61,10 +62,20 @@ impl Alerts {
     pub fn acknowledge(&self, id: i64, by: &str) -> Result<()> {
         let at = self.core.now();
         let by = by.to_owned();
-        let there = self
-            .core
-            .store
-            .write(move |transaction| rows::acknowledge(transaction, id, &by, at))?;
+        let there = self.core.store.write(move |transaction| {
+            let there = rows::acknowledge(transaction, id, &by, at)?;
+            if there {
+                let line = AuditLine {
+                    at,
+                    by,
+                    action: "acknowledge_alert".into(),
+                    object: format!("alert:{id}"),
+                    detail: String::new(),
+                };
+                audit::change(transaction, &line, Some("open"), Some("acknowledged"))?;
+            }
+            Ok(there)
+        })?;
         if !there {
             return Err(Error::not_found(format!("there is no alert `{id}`")));
         }

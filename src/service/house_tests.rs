@@ -96,6 +96,33 @@ fn rolling_back_twice_undoes_the_rollback_and_a_deleted_version_is_refused() {
 }
 
 #[test]
+fn a_champion_that_somebody_else_moved_is_not_moved_over() {
+    let house = House::new();
+    let registry = &house.services.registry;
+    let one = house.champion("logistic", &BOTH);
+    let two = house.champion("bayes", &BOTH);
+    // both look while `two` serves; the first goes back, the second would go back from what is no more
+    let seen = Some(Some(two));
+    let back = registry.rollback_as_seen(&model_name(), Some(one), "ana", seen);
+    assert_eq!(back.unwrap().to, Some(one));
+    let late = registry
+        .rollback_as_seen(&model_name(), Some(two), "bo", seen)
+        .unwrap_err();
+    assert_eq!(late.kind, ErrorKind::Conflict);
+    assert!(late.message.contains("moved by ana"), "{late}");
+    assert!(late.message.contains(&one.to_string()), "{late}");
+    let late = registry
+        .promote_as_seen(&model_name(), two, "bo", true, "r", Some(None))
+        .unwrap_err();
+    assert_eq!(late.kind, ErrorKind::Conflict);
+    let right = registry.promote_as_seen(&model_name(), two, "bo", true, "r", Some(Some(one)));
+    assert_eq!(right.unwrap().to, Some(two));
+    let audit = house.services.access.audit(Some("model:late"), 1).unwrap();
+    assert_eq!(audit[0].old.as_deref(), Some(one.to_string().as_str()));
+    assert_eq!(audit[0].new.as_deref(), Some(two.to_string().as_str()));
+}
+
+#[test]
 fn other_aliases_are_set_by_hand_and_the_champion_is_not() {
     let house = House::new();
     let registry = &house.services.registry;

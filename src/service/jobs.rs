@@ -12,7 +12,8 @@ use crate::domain::run::{Pair, RunStatus};
 use crate::domain::trigger::Cause;
 use crate::domain::{Error, Event, JobId, Result, RunId, Timestamp};
 use crate::store::Transaction;
-use crate::store::{jobs as rows, metrics, pipelines, runs};
+use crate::store::audit::{self, AuditLine};
+use crate::store::{acting, jobs as rows, metrics, pipelines, runs};
 use std::sync::Arc;
 
 /// The tag that says why a run's job failed or was stopped.
@@ -121,7 +122,7 @@ impl Jobs {
             if let Some(after) = new.after {
                 rows::get(transaction, after)?;
             }
-            rows::insert(
+            let (job, made) = rows::insert(
                 transaction,
                 &rows::NewRow {
                     title: &new.title,
@@ -133,7 +134,12 @@ impl Jobs {
                     run_key: new.run_key.as_deref(),
                     created: now,
                 },
-            )
+            )?;
+            if made && acting::current().is_some() {
+                let (object, new) = (format!("job:{job}"), Some(new.title.as_str()));
+                audit::by_actor(transaction, now, "start_job", object, None, new)?;
+            }
+            Ok((job, made))
         })?;
         if made {
             self.changed(job, run.as_ref());
@@ -380,6 +386,19 @@ impl Jobs {
                     )));
                 }
             }
+            let line = AuditLine {
+                at: now,
+                by,
+                action: "cancel_job".into(),
+                object: format!("job:{job}"),
+                detail: row.title.clone(),
+            };
+            audit::change(
+                transaction,
+                &line,
+                Some(row.state.as_str()),
+                Some("cancelled"),
+            )?;
             Ok(row.run)
         })?;
         self.changed(job, run.as_ref());
@@ -395,6 +414,13 @@ impl Jobs {
     /// than before, with the work changed to it. The pipeline's run that ended because of it goes on with it.
     pub fn retry(&self, job: JobId, anew: Option<JobSpec>, by: &str) -> Result<()> {
         let cause = Cause::Request { by: by.to_owned() };
+        let line = AuditLine {
+            at: self.core.now(),
+            by: by.to_owned(),
+            action: "retry_job".into(),
+            object: format!("job:{job}"),
+            detail: String::new(),
+        };
         let (run, reopened) = self.core.store.write(move |transaction| {
             let row = rows::get(transaction, job)?;
             if !row.state.is_ended() {
@@ -404,6 +430,7 @@ impl Jobs {
                 )));
             }
             rows::requeue(transaction, job, &cause, None, true)?;
+            audit::change(transaction, &line, Some(row.state.as_str()), Some("queued"))?;
             let run = match &anew {
                 Some(spec) => {
                     rows::set_spec(transaction, job, spec)?;

@@ -1,9 +1,9 @@
 //! Experiments, runs, metrics, artifacts: MLflow's semantics, and the read models of the runs pane.
 
 pub mod artifacts;
+mod closer;
 mod compare;
 mod find;
-mod closer;
 mod groups;
 mod leaders;
 pub mod limits;

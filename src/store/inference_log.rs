@@ -316,7 +316,7 @@ pub(super) mod tests {
         let none = log.newest(&model, "red", Timestamp(9), 3).unwrap();
         assert!(none.is_none());
         let found = log.request(&model, "c").unwrap().unwrap();
-        assert_eq!(values(&found), ["0.0", "1.0"]);
+        assert_eq!(values(&found), ["0", "1"]);
         assert!(log.request(&model, "z").unwrap().is_none());
     }
 }

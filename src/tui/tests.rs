@@ -8,7 +8,7 @@ use super::fixture::{app, overview, picture, press, settle, wait};
 use super::message::{Link, Message};
 use super::theme::Markers;
 use super::update::update;
-use crate::api::protocol::{Command, Failure, Reply, Snapshot, Topic, Update};
+use crate::api::protocol::{Command, Failure, Reply, SeenChampion, Snapshot, Topic, Update};
 use crate::domain::registry::{AliasMove, MoveKind, PromotionPage, PromotionSide};
 use crate::domain::trigger::{Check, Verdict};
 use crate::domain::{ErrorKind, ModelName, Timestamp, Version};
@@ -166,6 +166,46 @@ fn a_promotion_can_be_taken_back_for_30_s() {
     replied(&mut app, Command::Reload, Then::Moved, moved());
     wait(&mut app, 30_000);
     assert_eq!(press(&mut app, "u"), []);
+}
+
+#[test]
+fn a_champion_that_moved_meanwhile_opens_its_page_anew() {
+    let mut app = dashboard();
+    open_page(&mut app, true);
+    wait(&mut app, 300);
+    let effects = press(&mut app, "y");
+    let [Effect::Send { command, then }] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    let seen = Some(SeenChampion {
+        champion: Some(Version(12)),
+    });
+    assert!(matches!(command, Command::Promote { seen: sent, .. } if *sent == seen));
+    let effects = update(
+        &mut app,
+        Message::Replied {
+            command: Box::new(command.clone()),
+            then: then.clone(),
+            result: Err(Failure {
+                kind: ErrorKind::Conflict,
+                message: "`champion` of `delay` names v9 now, moved by bo".to_owned(),
+            }),
+        },
+    );
+    assert!(picture(&app).contains("names v9 now, moved by bo"));
+    assert!(
+        matches!(
+            &effects[..],
+            [Effect::Send {
+                command: Command::PreviewPromotion {
+                    version: Version(13),
+                    ..
+                },
+                then: Then::Page { back: false }
+            }]
+        ),
+        "{effects:?}"
+    );
 }
 
 #[test]

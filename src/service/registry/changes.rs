@@ -35,6 +35,15 @@ pub struct NewModelVersion {
     pub tags: Vec<Pair>,
 }
 
+/// What was and what is, for the audit.
+type Told = (Option<String>, Option<String>);
+
+fn value_of(tags: &[(String, String)], key: &str) -> Option<String> {
+    tags.iter()
+        .find(|(known, _)| known == key)
+        .map(|(_, value)| value.clone())
+}
+
 /// Whether tags say that a model is a prompt.
 pub(super) fn is_prompt(tags: &[Pair]) -> bool {
     tags.iter()
@@ -121,13 +130,18 @@ impl Registry {
         &self,
         model: &ModelName,
         line: AuditLine,
-        change: impl FnOnce(&Transaction<'_>, &ModelName) -> Result<()> + Send + 'static,
+        change: impl FnOnce(&Transaction<'_>, &RegisteredModel) -> Result<Told> + Send + 'static,
     ) -> Result<()> {
         self.model(model)?;
         let name = model.clone();
         self.core.store.write(move |transaction| {
-            change(transaction, &name)?;
-            audit::add(transaction, &line)
+            let Some(found) = rows::model(transaction, &name)? else {
+                return Err(Error::not_found(format!(
+                    "there is no registered model `{name}`"
+                )));
+            };
+            let (old, new) = change(transaction, &found)?;
+            audit::change(transaction, &line, old.as_deref(), new.as_deref())
         })?;
         self.told(model);
         Ok(())
@@ -193,8 +207,9 @@ impl Registry {
     ) -> Result<RegisteredModel> {
         let line = self.line(by, "describe_model", model, String::new());
         let (at, text) = (line.at, text.to_owned());
-        self.change_model(model, line, move |transaction, name| {
-            registered_models::describe(transaction, name, &text, at)
+        self.change_model(model, line, move |transaction, found| {
+            registered_models::describe(transaction, &found.name, &text, at)?;
+            Ok((Some(found.description.clone()), Some(text)))
         })?;
         self.model(model)
     }
@@ -210,8 +225,9 @@ impl Registry {
         check_tag(key, value.as_deref().unwrap_or_default())?;
         let line = self.line(by, "tag_model", model, key.to_owned());
         let key = key.to_owned();
-        self.change_model(model, line, move |transaction, name| {
-            registered_models::set_tag(transaction, name, &key, value.as_deref())
+        self.change_model(model, line, move |transaction, found| {
+            registered_models::set_tag(transaction, &found.name, &key, value.as_deref())?;
+            Ok((value_of(&found.tags, &key), value))
         })
     }
 
@@ -361,7 +377,7 @@ impl Registry {
         model: &ModelName,
         version: Version,
         line: AuditLine,
-        change: impl FnOnce(&Transaction<'_>, &ModelVersion) -> Result<()> + Send + 'static,
+        change: impl FnOnce(&Transaction<'_>, &ModelVersion) -> Result<Told> + Send + 'static,
     ) -> Result<VersionRecord> {
         let name = model.clone();
         self.version(model, version)?;
@@ -372,8 +388,8 @@ impl Registry {
                     version.0
                 )));
             };
-            change(transaction, &found)?;
-            audit::add(transaction, &line)
+            let (old, new) = change(transaction, &found)?;
+            audit::change(transaction, &line, old.as_deref(), new.as_deref())
         })?;
         self.told(model);
         self.record(model, version)
@@ -390,7 +406,8 @@ impl Registry {
         let line = self.line(by, "describe_version", model, version.to_string());
         let (at, text) = (line.at, text.to_owned());
         self.change_version(model, version, line, move |transaction, found| {
-            model_versions::describe(transaction, &found.model, found.version, &text, at)
+            model_versions::describe(transaction, &found.model, found.version, &text, at)?;
+            Ok((Some(found.description.clone()), Some(text)))
         })
     }
 
@@ -413,7 +430,8 @@ impl Registry {
                 found.version,
                 &key,
                 value.as_deref(),
-            )
+            )?;
+            Ok((value_of(&found.tags, &key), value))
         })?;
         Ok(())
     }
@@ -436,7 +454,15 @@ impl Registry {
         let line = self.line(by, "set_stage", model, format!("{version} to {stage}"));
         let at = line.at;
         self.change_version(model, version, line, move |transaction, found| {
-            model_versions::set_stage(transaction, &found.model, found.version, stage, archive, at)
+            model_versions::set_stage(
+                transaction,
+                &found.model,
+                found.version,
+                stage,
+                archive,
+                at,
+            )?;
+            Ok((Some(found.stage.clone()), Some(stage.to_owned())))
         })
     }
 

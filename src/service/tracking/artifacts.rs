@@ -5,7 +5,7 @@ use crate::domain::experiment::Lifecycle;
 use crate::domain::{ArtifactPath, Error, Event, Result, RunId};
 pub use crate::store::artifacts::Partial;
 use crate::store::artifacts::{self, Entry};
-use crate::store::runs;
+use crate::store::{audit, runs};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -125,7 +125,20 @@ impl Tracking {
                 )));
             }
             match self.core.artifacts.remove(path) {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    let (now, old) = (self.core.now(), path.to_string());
+                    return self.core.store.write(move |transaction| {
+                        let object = format!("artifact:{old}");
+                        audit::by_actor(
+                            transaction,
+                            now,
+                            "delete_artifact",
+                            object,
+                            Some(&old),
+                            None,
+                        )
+                    });
+                }
                 Err(error) => {
                     refused.get_or_insert(error);
                 }

@@ -282,7 +282,6 @@ mod tests {
                     schema: None,
                     profile: None,
                     context: None,
-                    tags: Vec::new(),
                 }],
             )
             .unwrap();

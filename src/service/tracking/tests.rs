@@ -190,7 +190,13 @@ fn groups_say_whose_is_best() {
         ]
     );
     assert_eq!(shown.groups[1].best.as_ref().unwrap().name, "ana-0.8");
-    assert!(shown.sentence.starts_with("bo (bo-0.9) beats ana (ana-0.8)"), "{}", shown.sentence);
+    assert!(
+        shown
+            .sentence
+            .starts_with("bo (bo-0.9) beats ana (ana-0.8)"),
+        "{}",
+        shown.sentence
+    );
     let shown = groups(GroupBy::Param("depth".to_owned()));
     assert_eq!(shown.groups[0].name.as_deref(), Some("4"));
     assert_eq!(shown.groups[1].name, None, "the run without it");
@@ -202,9 +208,18 @@ fn groups_say_whose_is_best() {
 fn a_sweep_has_the_parameters_that_differ() {
     let (_folder, services) = house();
     for (auc, depth) in [(0.7, "4"), (0.9, "8")] {
-        tried(&services, "ana", auc, &[("depth", depth), ("kind", "tree")], &[]);
+        tried(
+            &services,
+            "ana",
+            auc,
+            &[("depth", depth), ("kind", "tree")],
+            &[],
+        );
     }
-    let sweep = services.tracking.sweep(&RunQuery::default(), "auc").unwrap();
+    let sweep = services
+        .tracking
+        .sweep(&RunQuery::default(), "auc")
+        .unwrap();
     assert_eq!(sweep.params, ["depth"]);
     assert_eq!(sweep.points[0].params, [Some("8".to_owned())]);
     assert_eq!((sweep.points.len(), sweep.total), (2, 2));
@@ -215,7 +230,13 @@ fn children_stand_below_their_parents_and_archived_runs_apart() {
     let (_folder, services) = house();
     let parent = tried(&services, "ana", 0.5, &[], &[]);
     let child = |auc| {
-        tried(&services, "ana", auc, &[], &[(crate::store::board::PARENT, parent.as_str())])
+        tried(
+            &services,
+            "ana",
+            auc,
+            &[],
+            &[(crate::store::board::PARENT, parent.as_str())],
+        )
     };
     let (_, second) = (child(0.6), child(0.7));
     let table = |query: RunQuery| {
@@ -239,7 +260,11 @@ fn children_stand_below_their_parents_and_archived_runs_apart() {
     });
     assert_eq!((below.total, below.rows[0].name.as_str()), (2, "ana-0.7"));
     assert_eq!(below.rows[0].parent.as_ref(), Some(&parent));
-    assert_eq!(table(RunQuery::default()).total, 3, "all of them in one order");
+    assert_eq!(
+        table(RunQuery::default()).total,
+        3,
+        "all of them in one order"
+    );
     services.tracking.archive(&second, false).unwrap();
     let archived = table(RunQuery {
         archived: true,
@@ -251,7 +276,10 @@ fn children_stand_below_their_parents_and_archived_runs_apart() {
         roots: true,
         ..RunQuery::default()
     });
-    assert_eq!(roots.total, 1, "the child of an archived parent is not lost");
+    assert_eq!(
+        roots.total, 1,
+        "the child of an archived parent is not lost"
+    );
 }
 
 #[test]

@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(count(&log), 6);
         let values = all(&log);
         assert_eq!(values.len(), 2 * FAN as usize + 4);
-        assert_eq!(values.last().unwrap(), "-1.0");
+        assert_eq!(values.last().unwrap(), "-1");
     }
 
     #[test]

@@ -196,6 +196,7 @@ fn few_are_sorted_and_many_are_walked_to_the_same_order() {
             let order = [Order {
                 by: Subject::Metric("score".to_owned()),
                 descending,
+                numeric: false,
             }];
             let total = store.read(|view| count(view, &scope)).unwrap();
             assert_eq!(total as usize, expected.len(), "{filter}");

@@ -3,7 +3,7 @@
 use super::to_pane;
 use crate::api::protocol::{Command, Failure, Reply, SeenChampion, Snapshot, Topic, Update};
 use crate::domain::registry::MoveKind;
-use crate::domain::{Event, Timestamp};
+use crate::domain::{ErrorKind, Event, Timestamp};
 use crate::tui::app::{App, LinkState, Said, UNDO_MS, Undo};
 use crate::tui::command;
 use crate::tui::dialog::Dialog;
@@ -111,7 +111,7 @@ pub fn on_reply(
         Ok(reply) => &**reply,
         Err(failure) => {
             app.say(Level::Error, failure.message.clone());
-            return Vec::new();
+            return look_again(command, failure);
         }
     };
     match (then, reply) {
@@ -171,6 +171,43 @@ pub fn on_reply(
         }
     }
     Vec::new()
+}
+
+/// A move that was refused because somebody else moved the alias meanwhile: its page as it is now.
+fn look_again(command: &Command, failure: &Failure) -> Vec<Effect> {
+    if failure.kind != ErrorKind::Conflict {
+        return Vec::new();
+    }
+    let (command, back) = match command {
+        Command::Promote {
+            model,
+            version,
+            seen: Some(_),
+            ..
+        } => (
+            Command::PreviewPromotion {
+                model: model.clone(),
+                version: *version,
+            },
+            false,
+        ),
+        Command::Rollback {
+            model,
+            to,
+            seen: Some(_),
+        } => (
+            Command::PreviewRollback {
+                model: model.clone(),
+                to: *to,
+            },
+            true,
+        ),
+        _ => return Vec::new(),
+    };
+    vec![Effect::Send {
+        command,
+        then: Then::Page { back },
+    }]
 }
 
 fn offer_undo(app: &mut App, say: &str, undo: Command) {

@@ -122,6 +122,12 @@ impl Registry {
             }));
             rows.push(cells);
         }
-        vec![export::csv(&format!("{}-versions", page.model.name), &rows)]
+        let name = page.model.name.to_string();
+        let mut effects = vec![export::csv(&format!("{name}-versions"), &rows)];
+        effects.extend(
+            super::facts::metric_bars(self)
+                .map(|(version, spec)| export::chart(&format!("{name}-{version}-metrics"), spec)),
+        );
+        effects
     }
 }

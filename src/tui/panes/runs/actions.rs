@@ -135,24 +135,6 @@ impl Runs {
         })]
     }
 
-    pub(super) fn note(&self) -> Vec<Effect> {
-        let Some(row) = self.current() else {
-            return Vec::new();
-        };
-        let text = self
-            .detail
-            .as_ref()
-            .filter(|detail| detail.run.id == row.id)
-            .and_then(|detail| detail.run.tag("mlflow.note.content"))
-            .unwrap_or_default();
-        vec![Effect::Dialog(Dialog::Prompt {
-            tag: "note",
-            title: format!("Note on {}", row.name),
-            lines: Vec::new(),
-            text: text.to_owned(),
-        })]
-    }
-
     pub(super) fn answer(&mut self, tag: &str, answer: &Answer, context: &Context) -> Vec<Effect> {
         let run = self.current().map(|row| row.id.clone());
         match (tag, answer) {
@@ -195,18 +177,7 @@ impl Runs {
                     }];
                 }
             }
-            ("note", Answer::Text(text)) => {
-                if let Some(run) = run {
-                    return vec![Effect::Send {
-                        command: Command::Note {
-                            run,
-                            text: text.trim().to_owned(),
-                            seen: None,
-                        },
-                        then: Then::Say("note kept".to_owned()),
-                    }];
-                }
-            }
+            (super::note::TAG, Answer::Text(text)) => return self.note_written(text),
             ("register", Answer::Text(name)) => {
                 if let Some(run) = run {
                     let name = name.trim();

@@ -11,6 +11,7 @@ mod fold;
 mod groups;
 mod keys;
 mod marks;
+mod note;
 mod places;
 mod pointer;
 mod sweep;
@@ -112,6 +113,8 @@ pub struct Runs {
     wide: bool,
     /// The run that a seventh mark is for.
     seventh: Option<(RunId, String)>,
+    /// The note being written.
+    noting: Option<note::Noting>,
 }
 
 const BINDINGS: &[Binding] = &[
@@ -238,7 +241,7 @@ impl Pane for Runs {
             }
             Input::Snapshot(topic, snapshot) => {
                 self.take(topic, snapshot, context);
-                Vec::new()
+                self.note_again()
             }
             Input::Refused(topic, failure) => {
                 match topic {
@@ -257,6 +260,7 @@ impl Pane for Runs {
                 Vec::new()
             }
             Input::Show(Target::Experiment(name)) => self.show_named(name.as_deref()),
+            Input::Reply(note::TAG, result) => self.note_answered(result),
             Input::Event(_) | Input::Reply(..) | Input::Show(_) => Vec::new(),
         }
     }

@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use crate::api::protocol::{Command, Topic};
+use crate::api::protocol::{Command, Failure, Snapshot, Topic};
+use crate::domain::ErrorKind;
+use crate::domain::run::Pair;
 use crate::tui::effect::{Effect, Then};
-use crate::tui::fixture::{app, picture, press, settle, wait};
+use crate::tui::fixture::{answer, app, picture, press, settle, wait};
+use crate::tui::message::Message;
 use crate::tui::theme::Markers;
+use crate::tui::update::update;
 
 #[test]
 fn at_80x24() {
@@ -338,6 +342,67 @@ fn archived_runs_are_seen_and_restored() {
                 command: Command::Archive { restore: true, .. },
                 then: Then::Undo { .. }
             }]
+        ),
+        "{effects:?}"
+    );
+}
+
+#[test]
+fn a_note_that_changed_meanwhile_is_shown_and_not_written_over() {
+    let mut app = app(80, 24, "dark", Markers::Auto);
+    settle(&mut app);
+    press(&mut app, "j");
+    settle(&mut app);
+    let Some((topic, Snapshot::Run(mut detail))) = app
+        .topics()
+        .into_iter()
+        .find(|topic| matches!(topic, Topic::Run { .. }))
+        .and_then(|topic| Some((topic.clone(), answer(&topic)?)))
+    else {
+        panic!("the run under the cursor is looked at");
+    };
+    let before = detail
+        .run
+        .tag("mlflow.note.content")
+        .unwrap_or_default()
+        .to_owned();
+    press(&mut app, "n");
+    wait(&mut app, 300);
+    let effects = press(&mut app, "C-u m i n e Enter");
+    let [Effect::Send { command, then }] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    assert!(
+        matches!(command, Command::Note { text, seen: Some(seen), .. } if text == "mine" && *seen == before),
+        "{command:?}"
+    );
+    let refused = Message::Replied {
+        command: Box::new(command.clone()),
+        then: then.clone(),
+        result: Err(Failure {
+            kind: ErrorKind::Conflict,
+            message: "the note was changed meanwhile".to_owned(),
+        }),
+    };
+    update(&mut app, refused);
+    detail
+        .run
+        .tags
+        .retain(|tag| tag.key != "mlflow.note.content");
+    detail.run.tags.push(Pair {
+        key: "mlflow.note.content".to_owned(),
+        value: "theirs".to_owned(),
+    });
+    crate::tui::panes::fixture::give(&mut app, topic, Snapshot::Run(detail));
+    let shown = picture(&app);
+    assert!(shown.contains("it says now: theirs"), "{shown}");
+    wait(&mut app, 300);
+    let effects = press(&mut app, "Enter");
+    assert!(
+        matches!(
+            &effects[..],
+            [Effect::Send { command: Command::Note { text, seen: Some(seen), .. }, .. }]
+                if text == "mine" && seen == "theirs"
         ),
         "{effects:?}"
     );

@@ -282,6 +282,7 @@ mod tests {
                     schema: None,
                     profile: None,
                     context: None,
+                    tags: Vec::new(),
                 }],
             )
             .unwrap();

@@ -4,7 +4,7 @@
 use super::{git, python};
 use crate::domain::job::CommandSpec;
 use crate::jobs::JobCtx;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ impl Source {
         keep(facts, ctx);
         let (sender, receiver) = channel();
         let mut missing = 0;
-        let looks: [(&str, fn(&CommandSpec, &PathBuf) -> Facts); 2] =
+        let looks: [(&str, fn(&CommandSpec, &Path) -> Facts); 2] =
             [("git", of_code), ("python", of_environment)];
         for (name, look) in looks {
             let (sender, spec, folder) = (sender.clone(), spec.clone(), ctx.folder().to_owned());
@@ -118,7 +118,7 @@ fn keep(facts: Facts, ctx: &mut JobCtx) {
     }
 }
 
-fn of_code(spec: &CommandSpec, _: &PathBuf) -> Facts {
+fn of_code(spec: &CommandSpec, _: &Path) -> Facts {
     let path = spec.environment.get("PATH").map(String::as_str);
     let mut facts = Facts::default();
     let Some(code) = git::code(spec.directory.as_ref(), path) else {
@@ -162,7 +162,7 @@ fn of_code(spec: &CommandSpec, _: &PathBuf) -> Facts {
     facts
 }
 
-fn of_environment(spec: &CommandSpec, folder: &PathBuf) -> Facts {
+fn of_environment(spec: &CommandSpec, folder: &Path) -> Facts {
     let mut facts = Facts::default();
     let found = python::python(
         &spec.command,

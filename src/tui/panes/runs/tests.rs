@@ -400,10 +400,10 @@ fn a_note_that_changed_meanwhile_is_shown_and_not_written_over() {
     let effects = press(&mut app, "Enter");
     assert!(
         matches!(
-            &effects[..],
-            [Effect::Send { command: Command::Note { text, seen: Some(seen), .. }, .. }]
-                if text == "mine" && seen == "theirs"
-        ),
+        &effects[..],
+        [Effect::Send { command: Command::Note { text, seen: Some(seen), .. }, .. }]
+            if text == "mine" && seen == "theirs"
+            ),
         "{effects:?}"
     );
 }

@@ -332,7 +332,15 @@ mod tests {
     fn a_commands_lines_have_their_time_and_stand_in_its_order() {
         let folder = tempfile::tempdir().unwrap();
         let record = |at: i64, to: &str, text: &str| {
-            serde_json::json!({ "at": at, "to": to, "text": text }).to_string() + "\n"
+            let piece = Piece {
+                at: Timestamp(at),
+                channel: match to {
+                    "o" => Channel::Stdout,
+                    _ => Channel::Stderr,
+                },
+                text: text.to_owned(),
+            };
+            serde_json::to_string(&piece).unwrap() + "\n"
         };
         let records = [
             record(0, "o", "epoch 1\n"),

@@ -366,7 +366,7 @@ fn a_note_that_changed_meanwhile_is_shown_and_not_written_over() {
         .tag("mlflow.note.content")
         .unwrap_or_default()
         .to_owned();
-    press(&mut app, "n");
+    press(&mut app, "a");
     wait(&mut app, 300);
     let effects = press(&mut app, "C-u m i n e Enter");
     let [Effect::Send { command, then }] = &effects[..] else {

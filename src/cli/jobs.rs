@@ -164,7 +164,7 @@ fn logs(connection: &Connection, job: JobId, follow: bool, output: &Output) -> R
     };
     let mut shown = 0;
     let mut print = |log: &JobLog| {
-        let first = log.total - log.lines.len() as u64;
+        let first = log.total.saturating_sub(log.lines.len() as u64);
         for (number, line) in log.lines.iter().enumerate() {
             if first + number as u64 >= shown {
                 output.line(line);

@@ -182,7 +182,7 @@ fn a_killed_worker_without_attempts_left_says_how_it_ended() {
         "{job:#}"
     );
     let run = house.json(&["runs", "show", &text(&job["run"])]);
-    assert_eq!(run["run"]["status"], "FAILED");
+    assert_eq!(run["run"]["status"], "KILLED");
 }
 
 #[test]

@@ -94,7 +94,14 @@ impl Counts {
             if events {
                 lines.extend(records.iter().filter_map(|record| event(record)));
             } else {
-                lines.extend(joined(&records));
+                let joined = joined(&records);
+                // what is not ended yet is a line that is shown, too
+                let ended = records
+                    .iter()
+                    .filter(|record| record.ends_with("\\n\"}"))
+                    .count();
+                total += joined.len().saturating_sub(ended) as u64;
+                lines.extend(joined);
             }
         }
         // stable: what has the same time keeps its order
@@ -332,7 +339,15 @@ mod tests {
     fn a_commands_lines_have_their_time_and_stand_in_its_order() {
         let folder = tempfile::tempdir().unwrap();
         let record = |at: i64, to: &str, text: &str| {
-            serde_json::json!({ "at": at, "to": to, "text": text }).to_string() + "\n"
+            let piece = Piece {
+                at: Timestamp(at),
+                channel: match to {
+                    "o" => Channel::Stdout,
+                    _ => Channel::Stderr,
+                },
+                text: text.to_owned(),
+            };
+            serde_json::to_string(&piece).unwrap() + "\n"
         };
         let records = [
             record(0, "o", "epoch 1\n"),
@@ -360,7 +375,7 @@ mod tests {
                 "00:00:02 no end"
             ]
         );
-        assert_eq!(total, 3, "two ended lines and one for people");
+        assert_eq!(total, 4, "two ended lines, one that is not, one for people");
         let first = record(0, "o", "epoch 1\n").len() as u64;
         let (one, next) = pieces(&path, 0, 1).unwrap();
         assert_eq!((one[0].text.as_str(), next), ("epoch 1\n", first));

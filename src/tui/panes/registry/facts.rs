@@ -215,7 +215,7 @@ pub fn against(pane: &Registry, width: usize, context: &Context) -> Vec<Line<'st
         .unwrap_or(0)
         .min(width * 2 / 5);
     // name (below it the difference), version, bar, value
-    let head = head.max(8);
+    let head = head.max(10);
     let room = width.saturating_sub(head + 5 + 8).max(4);
     let mut lines = Vec::new();
     let mut alike = 0;
@@ -263,12 +263,13 @@ pub fn against(pane: &Registry, width: usize, context: &Context) -> Vec<Line<'st
             let difference = match (mine, theirs) {
                 (Some(mine), Some(theirs)) if mine == theirs => "equal".to_owned(),
                 (Some(mine), Some(theirs)) => {
-                    let word = if (mine < theirs) == less {
-                        "better"
+                    // a sign before the colour: better or worse
+                    let sign = if (mine < theirs) == less {
+                        "✓"
                     } else {
-                        "worse"
+                        "✗"
                     };
-                    format!("{} {word}", text::difference(mine - theirs))
+                    format!("{sign} {}", text::difference(mine - theirs))
                 }
                 _ => String::new(),
             };

@@ -74,7 +74,7 @@ const BINDINGS: &[Binding] = &[
     foot(Action::Promote, "promote"),
     foot(Action::Rollback, "roll back"),
     foot(Action::Compare, "compare with champion"),
-    foot(Action::Register, "alias, stage, tag"),
+    foot(Action::Register, "alias"),
     foot(Action::Open, "lineage"),
     foot(Action::NextPart, "part"),
     foot(Action::Copy, "copy"),

@@ -39,7 +39,7 @@ pub(crate) fn run(connection: &Connection, args: &DashboardArgs) -> Result<Exit>
     } else {
         crate::service::configuration::load(&workspace)?
     };
-    crate::tui::run(crate::tui::Options {
+    crate::tui::run(&crate::tui::Options {
         client,
         read_only: args.read_only,
         mouse: config.mouse && !args.no_mouse,

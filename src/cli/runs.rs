@@ -124,14 +124,14 @@ pub(crate) fn run(command: &RunsCommand, connection: &Connection, output: &Outpu
                 };
                 return purged(&connection.command(&command)?, output);
             }
-            archive(connection, runs, false, output)
+            archive(connection, &runs, false, output)
         }
         RunsCommand::Restore { ids } => {
             let runs = ids
                 .iter()
                 .map(|id| find(connection, id))
                 .collect::<Result<Vec<_>>>()?;
-            archive(connection, runs, true, output)
+            archive(connection, &runs, true, output)
         }
         RunsCommand::Export(args) => super::import::export(args, connection, output),
         RunsCommand::Compare { ids } => {
@@ -184,12 +184,12 @@ pub(crate) fn run(command: &RunsCommand, connection: &Connection, output: &Outpu
 /// Deletes or restores each run; says which.
 fn archive(
     connection: &Connection,
-    runs: Vec<RunId>,
+    runs: &[RunId],
     restore: bool,
     output: &Output,
 ) -> Result<Exit> {
     let client = connection.client(true)?;
-    for run in &runs {
+    for run in runs {
         client.command(&Command::Archive {
             run: run.clone(),
             restore,

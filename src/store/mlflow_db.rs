@@ -35,8 +35,8 @@ pub fn infinite(value: f64) -> f64 {
     }
 }
 
-fn lifecycle(name: Option<String>) -> Lifecycle {
-    match name.as_deref() {
+fn lifecycle(name: Option<&str>) -> Lifecycle {
+    match name {
         Some("deleted") => Lifecycle::Deleted,
         _ => Lifecycle::Active,
     }
@@ -160,7 +160,7 @@ impl MlflowDb {
                     id: ExperimentId(row.get::<_, i64>(0)?.to_string()),
                     name: row.get(1)?,
                     artifact_location: row.get(2)?,
-                    lifecycle: lifecycle(row.get(3)?),
+                    lifecycle: lifecycle(row.get::<_, Option<String>>(3)?.as_deref()),
                     created: time(row, 4)?,
                     updated: time(row, 5)?,
                     tags: Vec::new(),
@@ -202,7 +202,7 @@ impl MlflowDb {
                         status: RunStatus::parse(&text(row, 3)?).unwrap_or(RunStatus::Failed),
                         started: time(row, 4)?,
                         ended: row.get::<_, Option<i64>>(5)?.map(Timestamp),
-                        lifecycle: lifecycle(row.get(6)?),
+                        lifecycle: lifecycle(row.get::<_, Option<String>>(6)?.as_deref()),
                         artifact_uri: text(row, 7)?,
                         params: Vec::new(),
                         tags: Vec::new(),
@@ -310,7 +310,7 @@ impl MlflowDb {
                     created: time(row, 3)?,
                     updated: time(row, 4)?,
                     status: LoggedModelStatus::numbered(status as usize),
-                    lifecycle: lifecycle(row.get(6)?),
+                    lifecycle: lifecycle(row.get::<_, Option<String>>(6)?.as_deref()),
                     model_type: text(row, 7)?,
                     source_run: row
                         .get::<_, Option<String>>(8)?

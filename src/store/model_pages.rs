@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, HashSet};
 /// Newest versions whose metrics are looked at for the choice of columns.
 const LOOKED_AT: u32 = 200;
 
-/// A model, its champion and its newest version; sorted by name.
-pub fn models(
-    connection: &Connection,
-) -> Result<Vec<(ModelName, Option<Version>, Option<Version>)>> {
+/// A model, its champion and its newest version.
+pub type Listed = (ModelName, Option<Version>, Option<Version>);
+
+/// All models, sorted by name.
+pub fn models(connection: &Connection) -> Result<Vec<Listed>> {
     let models = connection
         .prepare_cached(
             "select m.name, a.version, (select max(version) from model_versions v where v.model = m.name) \

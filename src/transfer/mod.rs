@@ -224,7 +224,7 @@ pub fn copy(
                     Some(here) => here.clone(),
                     None => here.insert(sink.experiment(&experiment)?).clone(),
                 };
-                let tally = whole_run(source, sink, run.clone(), &place, &mut report)?;
+                let tally = whole_run(source, sink, &run, &place, &mut report)?;
                 if tally.files > 0 {
                     homes.insert(run.id.to_string(), sink.home(run.id.as_str())?);
                 }
@@ -287,7 +287,7 @@ pub fn copy(
 fn whole_run(
     source: &mut dyn Source,
     sink: &mut dyn Sink,
-    run: Run,
+    run: &Run,
     place: &str,
     report: &mut Report,
 ) -> Result<Tally> {
@@ -302,7 +302,7 @@ fn whole_run(
         metrics: Vec::new(),
         ..run.clone()
     })?;
-    source.points(&run, &mut |points| {
+    source.points(run, &mut |points| {
         tally.points += points.len() as u64;
         sink.points(&id, points)
     })?;

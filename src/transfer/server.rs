@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 use std::io::Read;
 use std::time::Duration;
 
+/// One level of a place: files with their sizes, and folders.
+type Level = (Vec<(String, u64)>, Vec<String>);
+
 /// Rows asked for at once.
 const PAGE: u64 = 500;
 /// How long an answer may take: large pages of a loaded server.
@@ -349,7 +352,7 @@ impl Server {
     }
 
     /// One level of a place: names with their sizes, and names of folders.
-    fn level(&mut self, place: &str, folder: &str) -> Result<(Vec<(String, u64)>, Vec<String>)> {
+    fn level(&mut self, place: &str, folder: &str) -> Result<Level> {
         let (answer, whole) = match proxied(place) {
             Some(root) => {
                 let path = match folder {

@@ -83,7 +83,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from
 impl Subscription {
     /// Starts the threads; `send` gets every message and says whether anybody still listens.
     pub fn start(
-        client: Client,
+        client: &Client,
         topics: Vec<Topic>,
         send: impl Fn(Message) -> bool + Send + Sync + 'static,
     ) -> std::io::Result<Self> {

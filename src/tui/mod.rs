@@ -105,18 +105,18 @@ enum Work {
 }
 
 /// Opens the dashboard; returns when the person leaves or the terminal is gone.
-pub fn run(options: Options) -> Result<()> {
+pub fn run(options: &Options) -> Result<()> {
     let (send, receive) = channel();
     let panicked = Arc::new(AtomicBool::new(false));
     on_panic(options.report_file.clone(), Arc::clone(&panicked));
     signals(send.clone())?;
-    let setup = setup(&options);
+    let setup = setup(options);
     let mut screen = Screen::open(setup.mouse)?;
     let mut app = App::new(setup, now(), screen.size());
     screen.draw(app.area(), |buffer| render::draw(&app, buffer))?;
     keys(send.clone())?;
-    let work = worker(&options, send.clone())?;
-    let subscription = Subscription::start(options.client, app.topics(), move |message| {
+    let work = worker(options, send.clone())?;
+    let subscription = Subscription::start(&options.client, app.topics(), move |message| {
         send.send(Incoming::Message(message)).is_ok()
     })?;
     let ended = follow(

@@ -67,8 +67,8 @@ fn a_period_starts_a_pipeline_until_three_runs_achieve_nothing_and_somebody_says
         until("an alert", || {
             let alerts = house.json(&["alerts", "list"]);
             let alerts = alerts.as_array()?;
-            let storms = alerts.iter().filter(|alert| alert["kind"] == "storm");
-            storms.cloned().find(|alert| state(alert))
+            let mut storms = alerts.iter().filter(|alert| alert["kind"] == "storm");
+            storms.find(|alert| state(alert)).cloned()
         })
     };
     let alert = storm(&|alert| alert["resolved"].is_null());

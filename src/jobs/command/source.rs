@@ -8,6 +8,9 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::Duration;
 
+/// A look at where a command comes from; takes its time.
+type Look = fn(&CommandSpec, &Path) -> Facts;
+
 /// Characters of a tag's value that the store takes.
 const TAG: usize = 8000;
 
@@ -46,8 +49,7 @@ impl Source {
         keep(facts, ctx);
         let (sender, receiver) = channel();
         let mut missing = 0;
-        let looks: [(&str, fn(&CommandSpec, &Path) -> Facts); 2] =
-            [("git", of_code), ("python", of_environment)];
+        let looks: [(&str, Look); 2] = [("git", of_code), ("python", of_environment)];
         for (name, look) in looks {
             let (sender, spec, folder) = (sender.clone(), spec.clone(), ctx.folder().to_owned());
             let begun = std::thread::Builder::new()

@@ -175,7 +175,7 @@ impl Registry {
             .map(LoggedModelId::from);
         let (scheme, rest) = source.split_once(':').unwrap_or(("", source));
         match scheme {
-            "models" => self.from_models(origin, rest, run, logged_model),
+            "models" => self.of_models(origin, rest, run, logged_model.as_ref()),
             "runs" => {
                 let parts = path_of(source, rest)?;
                 let named = parts.first().copied().unwrap_or_default();
@@ -235,17 +235,17 @@ impl Registry {
         }
     }
 
-    fn from_models(
+    fn of_models(
         &self,
         origin: &Origin,
         rest: &str,
         run: Option<RunId>,
-        logged_model: Option<LoggedModelId>,
+        logged_model: Option<&LoggedModelId>,
     ) -> Result<Resolved> {
         let source = origin.source.as_str();
         let (model, version) = match named(source, rest)? {
             Named::Logged(id) => {
-                if logged_model.as_ref() != Some(&id) {
+                if logged_model != Some(&id) {
                     return Err(refused(source, "`model_id` must name the model in it"));
                 }
                 let model = self.tracking.logged_model(&id, false)?;

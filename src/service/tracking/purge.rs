@@ -309,7 +309,9 @@ mod tests {
         let (gone, stays) = (run(&services, &experiment), run(&services, &experiment));
         let (gone_at, stays_at) = (folder(&services, &gone), folder(&services, &stays));
         assert!(gone_at.join("artifacts/model/weights.bin").is_file());
-        tracking.purge_runs(&[gone.clone()], false, "ana").unwrap();
+        tracking
+            .purge_runs(std::slice::from_ref(&gone), false, "ana")
+            .unwrap();
         assert_eq!(tracking.run(&gone).unwrap_err().kind, ErrorKind::NotFound);
         assert!(!gone_at.exists());
         assert!(stays_at.join("artifacts/model/weights.bin").is_file());
@@ -370,7 +372,7 @@ mod tests {
         let model = ModelName::from("m");
         services.registry.register(&run, &model, "ana").unwrap();
         let error = tracking
-            .purge_runs(&[run.clone()], false, "ana")
+            .purge_runs(std::slice::from_ref(&run), false, "ana")
             .unwrap_err();
         assert_eq!(error.kind, ErrorKind::Conflict);
         assert!(error.message.contains("`m`"), "{error}");
@@ -379,12 +381,18 @@ mod tests {
             .registry
             .set_alias(&model, "best", Some(version), "ana")
             .unwrap();
-        assert!(tracking.purge_runs(&[run.clone()], true, "ana").is_err());
+        assert!(
+            tracking
+                .purge_runs(std::slice::from_ref(&run), true, "ana")
+                .is_err()
+        );
         services
             .registry
             .set_alias(&model, "best", None, "ana")
             .unwrap();
-        tracking.purge_runs(&[run.clone()], true, "ana").unwrap();
+        tracking
+            .purge_runs(std::slice::from_ref(&run), true, "ana")
+            .unwrap();
         assert!(services.registry.version(&model, version).is_err());
     }
 

@@ -89,7 +89,7 @@ fn home(filed: &Experiment, whose: &str) -> String {
     format!("{location}/{whose}/artifacts")
 }
 
-fn run(transaction: &Transaction<'_>, there: Run, touched: &mut Touched) -> Result<Taken> {
+fn run(transaction: &Transaction<'_>, there: &Run, touched: &mut Touched) -> Result<Taken> {
     let id = there.id.clone();
     let plain = id.as_str().len() == 32 && id.as_str().bytes().all(|byte| byte.is_ascii_hexdigit());
     if !plain {
@@ -287,7 +287,7 @@ fn version(
     })
 }
 
-fn alias(transaction: &Transaction<'_>, new: NewMove, touched: &mut Touched) -> Result<Taken> {
+fn alias(transaction: &Transaction<'_>, new: &NewMove, touched: &mut Touched) -> Result<Taken> {
     let here = registry::alias(transaction, &new.model, &new.alias)?;
     if here == new.to {
         return Ok(Taken::default());
@@ -301,7 +301,7 @@ fn alias(transaction: &Transaction<'_>, new: NewMove, touched: &mut Touched) -> 
             ..Default::default()
         });
     }
-    let moved = registry::move_alias(transaction, &new)?;
+    let moved = registry::move_alias(transaction, new)?;
     touched.models.insert(moved.model.clone());
     touched.moves.push(Event::AliasMoved {
         model: moved.model,
@@ -325,7 +325,7 @@ fn take(
 ) -> Result<Taken> {
     match part {
         Part::Experiment { experiment: there } => experiment(transaction, &there, touched),
-        Part::Run { run: there } => run(transaction, *there, touched),
+        Part::Run { run: there } => run(transaction, &there, touched),
         Part::Points { run, points } => {
             let (number, header) = runs::header(transaction, &run)?;
             metrics::insert(transaction, number, &header.experiment, &points)?;
@@ -341,7 +341,7 @@ fn take(
             version,
         } => alias(
             transaction,
-            NewMove {
+            &NewMove {
                 model,
                 alias: name,
                 to: Some(version),

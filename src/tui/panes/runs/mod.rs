@@ -383,14 +383,14 @@ impl Runs {
                     ..
                 },
                 Snapshot::Series(series),
-            ) => {
-                if self.view.steps() == Some(*steps) {
-                    if self.closer.0 != *steps {
-                        self.closer = (*steps, BTreeMap::new());
-                    }
-                    self.closer.1.insert(key.clone(), series.clone());
+            ) if self.view.steps() == Some(*steps) => {
+                if self.closer.0 != *steps {
+                    self.closer = (*steps, BTreeMap::new());
                 }
+                self.closer.1.insert(key.clone(), series.clone());
             }
+            // a piece that is not looked at any more
+            (Topic::Series { steps: Some(_), .. }, _) => {}
             (Topic::Series { key, runs, .. }, Snapshot::Series(series)) => {
                 self.series_of.clone_from(runs);
                 self.series.insert(key.clone(), series.clone());

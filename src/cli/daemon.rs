@@ -21,6 +21,9 @@ pub(crate) struct UpArgs {
     /// A proxy in front does TLS: every caller by HTTP needs a token
     #[arg(long)]
     behind_proxy: bool,
+    /// For one question of the command line: as without a proxy
+    #[arg(long, hide = true)]
+    alone: bool,
     /// Stay in this terminal
     #[arg(long)]
     foreground: bool,
@@ -31,7 +34,7 @@ pub(crate) fn up(args: &UpArgs, connection: &Connection, output: &Output) -> Res
     if args.foreground {
         become_frugal();
         let mut config = crate::service::configuration::load(&workspace)?;
-        config.behind_proxy |= args.behind_proxy;
+        config.behind_proxy = (config.behind_proxy || args.behind_proxy) && !args.alone;
         crate::daemon::run(workspace, config, args.listen.as_deref(), true)?;
         return Ok(Exit::Done);
     }

@@ -114,7 +114,7 @@ fn ask(connection: &Connection, command: &Command) -> Result<Reply> {
             let client = Client::start(
                 &workspace,
                 super::connect::user(),
-                &["--listen", "127.0.0.1:0"],
+                &["--listen", "127.0.0.1:0", "--alone"],
             )?;
             let reply = client.command(command);
             client.command(&Command::Shutdown)?;

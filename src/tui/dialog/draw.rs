@@ -59,8 +59,17 @@ impl Open {
                     ),
                     (false, None) => ("Promote", "nothing serves before it".to_owned()),
                 };
-                let confirm = if self.held() { "" } else { "y confirms · " };
-                let hint = format!("{confirm}Esc cancels · {way_back}");
+                // the way back must stand there whole, also at 80 columns
+                let first = if self.held() {
+                    "Esc cancels"
+                } else {
+                    "y confirms"
+                };
+                let hint = if way_back.is_empty() {
+                    first.to_owned()
+                } else {
+                    format!("{first} · {way_back}")
+                };
                 lines.push(self.buttons(verb, theme, &context.keymap.fill(&hint)));
             }
             Dialog::Prompt { lines: said, .. } => {

@@ -19,7 +19,7 @@ fn short(digest: &str) -> String {
 }
 
 impl Registry {
-    /// The facts in the order in which they are read: from the data to those who use it.
+    /// The facts in the order in which they are asked for: data, run, code, environment, files, who answers with it, features.
     pub(super) fn lineage(
         &self,
         services: &Services,
@@ -67,39 +67,6 @@ impl Registry {
                 ),
             }
         }
-        if let Ok(signature) = self.signature(&version.model, version.version) {
-            let names: Vec<&str> = signature
-                .inputs
-                .iter()
-                .map(|input| input.name.as_str())
-                .collect();
-            fact("features", format!("{}: {}", names.len(), names.join(", ")));
-        }
-        if let Some(JobSpec::Train(train)) = &spec {
-            for used in &train.table.views {
-                // a view has no number: what defines it is its version
-                let definition = serde_json::to_vec(&used.view)?;
-                let digest: String = Sha256::digest(&definition)
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect();
-                let role = if used.prefix.is_empty() {
-                    String::new()
-                } else {
-                    format!(" as {}", used.prefix.trim_end_matches('_'))
-                };
-                fact(
-                    "view",
-                    format!(
-                        "{}{role}: {} features of {}, definition {}",
-                        used.view.name,
-                        used.features.len(),
-                        used.source.name(),
-                        short(&digest)
-                    ),
-                );
-            }
-        }
         if let Some(run) = &run {
             let id: String = run.id.as_str().chars().take(8).collect();
             fact("run", format!("{} {id} by {}", run.name, run.user));
@@ -144,6 +111,40 @@ impl Registry {
                     since.unwrap_or_default()
                 ),
             );
+        }
+        // last, for they are many
+        if let Ok(signature) = self.signature(&version.model, version.version) {
+            let names: Vec<&str> = signature
+                .inputs
+                .iter()
+                .map(|input| input.name.as_str())
+                .collect();
+            fact("features", format!("{}: {}", names.len(), names.join(", ")));
+        }
+        if let Some(JobSpec::Train(train)) = &spec {
+            for used in &train.table.views {
+                // a view has no number: what defines it is its version
+                let definition = serde_json::to_vec(&used.view)?;
+                let digest: String = Sha256::digest(&definition)
+                    .iter()
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect();
+                let role = if used.prefix.is_empty() {
+                    String::new()
+                } else {
+                    format!(" as {}", used.prefix.trim_end_matches('_'))
+                };
+                fact(
+                    "view",
+                    format!(
+                        "{}{role}: {} features of {}, definition {}",
+                        used.view.name,
+                        used.features.len(),
+                        used.source.name(),
+                        short(&digest)
+                    ),
+                );
+            }
         }
         Ok(facts)
     }

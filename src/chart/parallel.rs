@@ -190,8 +190,14 @@ pub fn draw<B: DrawingBackend>(pen: &mut Pen<'_, B>, area: Area, spec: &Parallel
     if foot == 0 {
         return Ok(());
     }
-    let room = (step as i32 - pen.letters(1)).max(pen.letters(3));
     for (place, dimension) in spec.dimensions.iter().enumerate() {
+        // words are centred, but those at the edges are pushed inwards: both together leave a gap to the next
+        let share = if place == 0 || place + 1 == count {
+            0.55
+        } else {
+            0.75
+        };
+        let room = ((step * share) as i32).max(pen.letters(3));
         let mut words = vec![(area.bottom() - line, dimension.name.clone(), Ink::Text)];
         if head > 0 {
             words.push((area.y, dimension.word(dimension.high), Ink::Muted));

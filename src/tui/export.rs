@@ -1,5 +1,5 @@
 //! What `e` writes: a chart as SVG and as PNG on paper colours, a table as CSV, a log as text. Says what is to be
-//! written; the loop's worker draws and writes it ([`write`]), and one message names every file.
+//! written; the loop's worker draws and writes it ([`write()`]), and one message names every file.
 //!
 //! The pictures are drawn by functions that the composition root gives ([`Pictures`]): the dashboard knows charts,
 //! not how a file of pixels is made.

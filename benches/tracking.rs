@@ -177,7 +177,8 @@ fn sorted(mut seconds: Vec<f64>) -> Vec<f64> {
 }
 
 fn median(seconds: Vec<f64>) -> f64 {
-    sorted(seconds.clone())[seconds.len() / 2]
+    let middle = seconds.len() / 2;
+    sorted(seconds)[middle]
 }
 
 /// Milliseconds that half and that all but a twentieth of the requests took.
@@ -307,11 +308,9 @@ fn batch_rate(address: &str, clients: usize, rounds: usize, each: usize) -> Outc
 
 fn batches(pair: &Pair<'_>) -> Outcome {
     let mut floor = pair.floor()?;
-    let mut number = 0;
     let mut seconds = Vec::new();
-    for _ in 0..100 {
+    for number in 0..100 {
         let points = points(number);
-        number += 1;
         seconds.push(timed(|| floor.log(1, &points, BATCH.1 as i64))?);
     }
     let bare = 1.0 / median(seconds);

@@ -24,7 +24,8 @@ use crate::domain::registry::{
 use crate::domain::run::{Comparison, Run, RunDetail, RunQuery, RunTable};
 use crate::domain::transfer::{Part, Taken, Tally};
 use crate::domain::{
-    DeploymentName, ErrorKind, Event, ExperimentId, JobId, ModelName, RunId, Timestamp, Version,
+    DeploymentName, ErrorKind, Event, ExperimentId, JobId, ModelName, RunId, Seen, Timestamp,
+    Version,
 };
 use serde::{Deserialize, Serialize};
 
@@ -306,7 +307,7 @@ pub enum Command {
         reason: String,
         /// What the person saw; refused when it moved meanwhile. None: whatever it is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        seen: Option<SeenChampion>,
+        seen: Option<Seen<Version>>,
     },
     /// Move the champion alias back.
     Rollback {
@@ -316,7 +317,7 @@ pub enum Command {
         to: Option<Version>,
         /// What the person saw; refused when it moved meanwhile. None: whatever it is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        seen: Option<SeenChampion>,
+        seen: Option<Seen<Version>>,
     },
     /// The page that says what [`Command::Promote`] would change.
     PreviewPromotion {
@@ -347,6 +348,9 @@ pub enum Command {
         alias: String,
         /// Where to; none removes it.
         version: Option<Version>,
+        /// What the person saw; refused when it changed meanwhile. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Seen<Version>>,
     },
     /// Move a version to one of MLflow's stages.
     SetStage {
@@ -356,6 +360,9 @@ pub enum Command {
         version: Version,
         /// `None`, `Staging`, `Production` or `Archived`.
         stage: String,
+        /// What the person saw; refused when it changed meanwhile. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Seen<String>>,
     },
     /// Write a version's description.
     DescribeVersion {
@@ -365,6 +372,9 @@ pub enum Command {
         version: Version,
         /// The text; empty removes it.
         text: String,
+        /// What the person saw; refused when it changed meanwhile. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Seen<String>>,
     },
     /// Set or remove a version's tag.
     TagVersion {
@@ -376,6 +386,31 @@ pub enum Command {
         key: String,
         /// Its value; none removes it.
         value: Option<String>,
+        /// What the person saw; refused when it changed meanwhile. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Seen<String>>,
+    },
+    /// Write a model's description.
+    DescribeModel {
+        /// Which.
+        model: ModelName,
+        /// The text; empty removes it.
+        text: String,
+        /// What the person saw; refused when it changed meanwhile. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Seen<String>>,
+    },
+    /// Set or remove a model's tag.
+    TagModel {
+        /// Which.
+        model: ModelName,
+        /// The tag.
+        key: String,
+        /// Its value; none removes it.
+        value: Option<String>,
+        /// What the person saw; refused when it changed meanwhile. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Seen<String>>,
     },
     /// Delete a version for good. One that an alias names, or that a deployment answers with, stays.
     DeleteVersion {
@@ -510,6 +545,18 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seen: Option<String>,
     },
+    /// Set or remove a run's tag; `mlflow.runName` renames it.
+    TagRun {
+        /// Which.
+        run: RunId,
+        /// The tag.
+        key: String,
+        /// Its value; none removes it.
+        value: Option<String>,
+        /// What the person saw; refused when it changed meanwhile. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Seen<String>>,
+    },
     /// Delete (archive) or restore a run.
     Archive {
         /// Which.
@@ -614,13 +661,6 @@ pub enum Command {
     Shutdown,
 }
 
-/// The champion that a person saw when deciding to move it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SeenChampion {
-    /// Its version; none: there was no champion.
-    pub champion: Option<Version>,
-}
-
 impl Command {
     /// The least role that may ask for it. Reading is for viewers; what the machine works at is for operators; what serves,
     /// and what is deleted, for maintainers; who may come in, and the daemon itself, for admins.
@@ -649,6 +689,7 @@ impl Command {
             | Self::CancelJob { .. }
             | Self::RetryJob { .. }
             | Self::Note { .. }
+            | Self::TagRun { .. }
             | Self::AcknowledgeAlert { .. }
             | Self::ExplainRows { .. } => Role::Operator,
             Self::Train { promote: true, .. }
@@ -661,6 +702,8 @@ impl Command {
             | Self::Archive { .. }
             | Self::DescribeVersion { .. }
             | Self::TagVersion { .. }
+            | Self::DescribeModel { .. }
+            | Self::TagModel { .. }
             | Self::ArchiveExperiment { .. }
             | Self::Import { .. }
             | Self::Audit { .. } => Role::Maintainer,

@@ -24,6 +24,7 @@ pub mod output;
 pub mod profile;
 pub mod registry;
 pub mod run;
+pub mod seen;
 pub mod transfer;
 pub mod trigger;
 
@@ -32,3 +33,4 @@ pub use clock::{Clock, SystemClock, Timestamp};
 pub use error::{Error, ErrorKind, Result};
 pub use event::Event;
 pub use ids::{DeploymentName, ExperimentId, JobId, LoggedModelId, ModelName, RunId, Version};
+pub use seen::Seen;

@@ -7,7 +7,7 @@ use super::fixture::{House, NOW, model_name, requests};
 use crate::domain::deployment::DeploymentState;
 use crate::domain::drift::{DriftVerdict, Reference};
 use crate::domain::registry::{CHAMPION, MoveKind};
-use crate::domain::{DeploymentName, ErrorKind, Event, Timestamp, Version};
+use crate::domain::{DeploymentName, ErrorKind, Event, Seen, Timestamp, Version};
 
 const BOTH: [&str; 2] = ["x", "color"];
 
@@ -102,7 +102,7 @@ fn a_champion_that_somebody_else_moved_is_not_moved_over() {
     let one = house.champion("logistic", &BOTH);
     let two = house.champion("bayes", &BOTH);
     // both look while `two` serves; the first goes back, the second would go back from what is no more
-    let seen = Some(Some(two));
+    let seen = Some(Seen::of(Some(two)));
     let back = registry.rollback_as_seen(&model_name(), Some(one), "ana", seen);
     assert_eq!(back.unwrap().to, Some(one));
     let late = registry
@@ -112,10 +112,11 @@ fn a_champion_that_somebody_else_moved_is_not_moved_over() {
     assert!(late.message.contains("moved by ana"), "{late}");
     assert!(late.message.contains(&one.to_string()), "{late}");
     let late = registry
-        .promote_as_seen(&model_name(), two, "bo", true, "r", Some(None))
+        .promote_as_seen(&model_name(), two, "bo", true, "r", Some(Seen::of(None)))
         .unwrap_err();
     assert_eq!(late.kind, ErrorKind::Conflict);
-    let right = registry.promote_as_seen(&model_name(), two, "bo", true, "r", Some(Some(one)));
+    let seen = Some(Seen::of(Some(one)));
+    let right = registry.promote_as_seen(&model_name(), two, "bo", true, "r", seen);
     assert_eq!(right.unwrap().to, Some(two));
     let audit = house.services.access.audit(Some("model:late"), 1).unwrap();
     assert_eq!(audit[0].old.as_deref(), Some(one.to_string().as_str()));
@@ -127,7 +128,7 @@ fn other_aliases_are_set_by_hand_and_the_champion_is_not() {
     let house = House::new();
     let registry = &house.services.registry;
     let version = house.version("logistic", &BOTH).version;
-    let set = |alias, version| registry.set_alias(&model_name(), alias, version, "ana");
+    let set = |alias, version| registry.set_alias(&model_name(), alias, version, "ana", None);
     set("challenger", Some(version)).unwrap();
     assert_eq!(
         registry.resolve(&model_name(), "challenger").unwrap(),

@@ -586,6 +586,8 @@ pub const COMMANDS: &[&str] = &[
     r#"{"do":"purge_deleted","before":1000}"#,
     r#"{"do":"import","parts":[{"part":"experiment","experiment":{"id":"77","name":"$fresh","artifact_location":"mlflow-artifacts:/77","lifecycle":"Active","created":1,"updated":2,"tags":[["a","b"]]}},{"part":"points","run":"$run","points":[{"key":"loss","value":1.5,"timestamp":1,"step":1}]}]}"#,
     r#"{"do":"import","parts":[{"part":"model","model":{"name":"i$fresh","description":"","created":1,"updated":2,"tags":[],"aliases":[]},"last":3},{"part":"alias","model":"late","alias":"red","version":1}]}"#,
+    r#"{"do":"import","parts":[{"part":"experiment","experiment":$experiment_json},{"part":"run","run":$run_json},{"part":"logged_model","model":$logged_json},{"part":"points","run":"$run","points":[]}]}"#,
+    r#"{"do":"import","parts":[{"part":"model","model":$model_json,"last":2},{"part":"version","version":$version_json},{"part":"alias","model":"late","alias":"green","version":1}]}"#,
     r#"{"do":"tallies","runs":["$run","$child"]}"#,
     r#"{"do":"metric_history","run":"$run","key":"loss"}"#,
     r#"{"do":"explain","deployment":"late","request":"r-1"}"#,

@@ -146,7 +146,29 @@ impl Asked {
             .find(|(word, _)| *word == "$job")
             .map(|(_, job)| job.clone())
             .unwrap_or_default();
+        let json = |value: serde_json::Value| value.to_string();
+        let model = fixture::model_name();
+        let version = services.registry.version(&model, crate::domain::Version(1));
+        let whole = (
+            tracking.experiment(&experiment).unwrap(),
+            tracking.run(&run).unwrap(),
+            tracking.logged_model(&logged.id, true).unwrap(),
+        );
         self.words = vec![
+            (
+                "$experiment_json",
+                json(serde_json::to_value(whole.0).unwrap()),
+            ),
+            ("$run_json", json(serde_json::to_value(whole.1).unwrap())),
+            ("$logged_json", json(serde_json::to_value(whole.2).unwrap())),
+            (
+                "$model_json",
+                json(serde_json::to_value(services.registry.model(&model).ok()).unwrap()),
+            ),
+            (
+                "$version_json",
+                json(serde_json::to_value(version.ok()).unwrap()),
+            ),
             ("$experiment_name", name.clone()),
             ("$experiment", experiment.to_string()),
             ("$logged", logged.id.as_str().to_owned()),
@@ -160,6 +182,7 @@ impl Asked {
             .words
             .iter()
             .map(|(_, id)| id.clone())
+            .filter(|id| id.len() < 40)
             .chain(found.into_iter().map(|run| run.id.0))
             .chain(["late", "late@champion", "1", "0", "watch", "rows"].map(str::to_owned))
             .collect();

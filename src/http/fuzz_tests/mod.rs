@@ -283,12 +283,27 @@ fn variants(error: &serde_json::Error) -> BTreeSet<String> {
         .collect()
 }
 
+/// Words that stand without quotes, as numbers.
+fn numbers(example: &str) -> String {
+    [
+        "job",
+        "experiment_json",
+        "run_json",
+        "logged_json",
+        "model_json",
+        "version_json",
+    ]
+    .iter()
+    .fold(example.to_owned(), |text, word| {
+        text.replace(&format!("${word}"), "1")
+    })
+}
+
 fn named(examples: &[&str], key: &str) -> BTreeSet<String> {
     examples
         .iter()
         .map(|example| {
-            let value: serde_json::Value =
-                serde_json::from_str(&example.replace("$job", "1")).unwrap();
+            let value: serde_json::Value = serde_json::from_str(&numbers(example)).unwrap();
             value[key].as_str().unwrap().to_owned()
         })
         .collect()

@@ -740,6 +740,14 @@ mod tests {
                 infer_body(2, "FP64").replace("[2]", "[3]"),
                 "shape [3] is 3 values, but `data` has 2",
             ),
+            (
+                infer_body(2, "FP64").replace("[2]", "[4000000000000000000]"),
+                "but `data` has 2",
+            ),
+            (
+                infer_body(2, "FP64").replace("[2]", "[4000000000, 4000000000, 4000000000]"),
+                "is no number of values",
+            ),
             ("{".to_owned(), "malformed request"),
         ] {
             let (status, _, answer) = ask(&house, "POST /v2/models/late/infer", json_kind, &body);

@@ -489,3 +489,79 @@ fn a_materialization_is_taken_in_whole_and_says_how_old_it_is() {
     assert_eq!(detail.online_equal, Some((3, 3)));
     assert_eq!(detail.values.len(), 3);
 }
+
+#[test]
+fn an_edit_over_somebody_elses_is_refused_and_says_whose() {
+    let house = House::new();
+    let registry = &house.services.registry;
+    let version = house.version("logistic", &BOTH).version;
+    let name = model_name();
+    let text = |text: &str| Some(text.to_owned());
+    let saw = |was: Option<String>| Some(Seen::of(was));
+    let late = |error: crate::domain::Error, parts: &[&str]| {
+        assert_eq!(error.kind, ErrorKind::Conflict);
+        for part in parts {
+            assert!(error.message.contains(part), "{error}");
+        }
+    };
+    registry
+        .tag_version(&name, version, "owner", text("bo"), "bo", saw(None))
+        .unwrap();
+    late(
+        registry
+            .tag_version(&name, version, "owner", text("ana"), "ana", saw(None))
+            .unwrap_err(),
+        &[
+            "tag `owner` of v1 of `late` is `bo` now",
+            "by bo",
+            "not there",
+        ],
+    );
+    registry
+        .describe_version(&name, version, "first", "bo", saw(text("")))
+        .unwrap();
+    late(
+        registry
+            .describe_version(&name, version, "mine", "ana", saw(None))
+            .err()
+            .unwrap(),
+        &["description of v1", "`first`", "by bo"],
+    );
+    registry
+        .set_stage(&name, version, "Staging", false, "bo", saw(text("None")))
+        .unwrap();
+    late(
+        registry
+            .set_stage(&name, version, "Archived", false, "ana", saw(text("None")))
+            .err()
+            .unwrap(),
+        &["the stage of v1", "`Staging`", "by bo"],
+    );
+    registry
+        .tag_model(&name, "team", text("x"), "bo", saw(None))
+        .unwrap();
+    late(
+        registry
+            .tag_model(&name, "team", None, "ana", saw(text("y")))
+            .unwrap_err(),
+        &["tag `team` of `late` is `x` now", "you saw `y`"],
+    );
+    registry
+        .set_alias(&name, "blue", Some(version), "bo", Some(Seen::of(None)))
+        .unwrap();
+    let two = house.version("bayes", &BOTH).version;
+    late(
+        registry
+            .set_alias(&name, "blue", Some(two), "ana", Some(Seen::of(None)))
+            .unwrap_err(),
+        &[
+            "`blue` of `late` names v1 now",
+            "by bo",
+            "you saw no version",
+        ],
+    );
+    // MLflow's clients say nothing of what they saw
+    registry
+        .tag_version(&name, version, "owner", text("ana"), "mlflow", None)
+        .unwrap();
+}

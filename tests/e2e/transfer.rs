@@ -228,8 +228,14 @@ fn a_live_server_is_filled_once() {
     let source = text(&versions[0]["version"]["source"]);
     assert!(source.contains(&run), "{source}");
     check_counts(&first.json(&["runs", "export", &address]), 3, false);
-    // what was filled and is taken in again by who filled it is known there
-    first.done(&["runs", "note", &text(&origin["value"]), "a late word"]);
+    // what changed since is named and not written over
+    let changed = first.post(
+        "/api/2.0/mlflow/runs/set-tag",
+        &serde_json::json!({
+            "run_id": origin["value"], "key": "mlflow.note.content", "value": "a late word",
+        }),
+    );
+    assert_eq!(changed.status, 200, "{changed:?}");
     let report = first.json(&["runs", "export", &address]);
     let said = report["differences"].to_string();
     assert!(said.contains("mlflow.note.content"), "{report:#}");

@@ -29,7 +29,7 @@ use crate::domain::{
 use serde::{Deserialize, Serialize};
 
 /// Raised whenever an older client could misread a newer daemon.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// What a client wants to see.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -195,7 +195,7 @@ pub struct Notice {
 
 /// The state of a topic, whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "snapshot", content = "data", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 #[expect(
     clippy::large_enum_variant,
     reason = "a message is made once, sent once and taken apart; a box would cost more than it saves"
@@ -245,7 +245,7 @@ pub enum Snapshot {
 
 /// One message of the event stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "update", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 #[expect(
     clippy::large_enum_variant,
     reason = "a message is made once, sent once and taken apart; a box would cost more than it saves"
@@ -678,7 +678,7 @@ impl Command {
 
 /// What a command answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "reply", content = "data", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Reply {
     /// Done.
     Done,

@@ -250,7 +250,7 @@ pub struct CommandSpec {
 
 /// What a job does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum JobSpec {
     /// See [`ProfileSpec`].
     Profile(ProfileSpec),
@@ -344,7 +344,7 @@ pub enum WorkerEvent {
 
 /// How a worker ends: `outcome.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Done.
     Succeeded {
@@ -369,7 +369,7 @@ pub enum Outcome {
 
 /// What came out of a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum JobResult {
     /// A profile.
     Profile {

@@ -490,8 +490,12 @@ struct User {
 
 /// The spec of the job whose folder holds `path`.
 fn asked(path: &Path) -> Option<MaterializeSpec> {
+    #[derive(serde::Deserialize)]
+    struct Order {
+        spec: JobSpec,
+    }
     let text = std::fs::read(path.parent()?.join("spec.json")).ok()?;
-    match serde_json::from_slice(&text).ok()? {
+    match serde_json::from_slice::<Order>(&text).ok()?.spec {
         JobSpec::Materialize(spec) => Some(spec),
         _ => None,
     }

@@ -454,7 +454,7 @@ fn a_materialization_is_taken_in_whole_and_says_how_old_it_is() {
     let asked = crate::domain::job::JobSpec::Materialize(spec);
     std::fs::write(
         folder.join("spec.json"),
-        serde_json::to_vec(&asked).unwrap(),
+        serde_json::to_vec(&serde_json::json!({ "spec": asked })).unwrap(),
     )
     .unwrap();
     let result = crate::domain::job::JobResult::Materialize {

@@ -55,6 +55,9 @@ const READERS: usize = 8;
 const STATEMENTS: usize = 128;
 /// KiB of pages that a reader keeps: the upper parts of the trees of a large database fit.
 const CACHE: i64 = 8 * 1024;
+/// Pages of the write-ahead log that are folded into the database at once: a page that many batches touch is then
+/// written there once (16 MiB of log; SQLite's own limit of a quarter of it cost a tenth of a batch).
+const FOLDED: i64 = 4000;
 /// How long to wait for another process that holds the database (a backup, a shell).
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -229,6 +232,7 @@ fn writable(path: &Path) -> Result<Connection> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "wal_autocheckpoint", FOLDED)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     migrate::migrate(&mut connection)?;
     Ok(connection)

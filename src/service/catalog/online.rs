@@ -106,7 +106,7 @@ impl Catalog {
         let joined = joined?;
         let order: Vec<Option<String>> = joined.texts("__row")?;
         let mut equality = BTreeMap::new();
-        for feature in spec.view.feature_names() {
+        for feature in spec.view.stored_names() {
             let here = online.texts(&feature)?;
             let there = joined.texts(&feature)?;
             let mut equal = 0;
@@ -126,7 +126,7 @@ impl Catalog {
     fn join(&self, spec: &MaterializeSpec, entities: &Frame, folder: &Path) -> Result<Frame> {
         entities.write(&folder.join("entities.parquet"))?;
         let rows = data::source::snapshot("entities", folder, "entities.parquet", &[])?;
-        let features = spec.view.feature_names();
+        let features = spec.view.stored_names();
         let table = TableSpec {
             rows: DataSource::Files(rows),
             timestamp: Some("__as_of".into()),
@@ -233,7 +233,7 @@ fn online_rows(view: &FeatureView, frame: &Frame) -> Result<Vec<OnlineRow>> {
         .collect::<std::result::Result<Vec<_>, _>>()?;
     let times = frame.times(EVENT_TIME)?;
     let mut columns = Vec::new();
-    for feature in view.feature_names() {
+    for feature in view.stored_names() {
         let values = json_values(frame, &feature)?;
         columns.push((feature, values));
     }

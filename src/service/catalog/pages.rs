@@ -5,6 +5,7 @@ use super::online::{freshness, readable};
 use crate::domain::feature::{
     Aggregate, FeatureDetail, FeatureRow, FeatureView, FeaturesPage, Freshness,
 };
+use crate::domain::feature_version::ViewPage;
 use crate::domain::{Error, ModelName, Result, Timestamp, Version};
 use crate::service::{Services, inputs};
 use crate::store::catalog::{self as rows, Materialization};
@@ -68,6 +69,8 @@ impl Catalog {
             used_by: used.map(|used| used.versions.clone()).unwrap_or_default(),
             drifting: used
                 .is_some_and(|used| used.inputs.iter().any(|input| drifting.contains(input))),
+            version: view.version,
+            differs: false,
         }
     }
 
@@ -191,6 +194,7 @@ impl Catalog {
                 .and_then(|made| made.equality.get(feature).copied()),
             values,
             join_command: self.join_command(&definition, feature),
+            definition: ViewPage::default(),
             view: definition,
         })
     }
@@ -235,29 +239,50 @@ struct User {
 
 /// "mean dep_delay of origin over 3h", "temp of the newest weather row".
 fn meaning(view: &FeatureView, feature: &str) -> String {
+    if let Some(one) = view.demanded(feature) {
+        return format!("{} when it is asked for", one.expression);
+    }
     for window in &view.windows {
-        for (text, _) in &window.over {
-            for aggregate in &window.aggregates {
-                if feature == format!("{}_{}_{text}", window.column, aggregate.as_str()) {
-                    let how = match aggregate {
-                        Aggregate::Count => "number of",
-                        Aggregate::Sum => "sum of",
-                        Aggregate::Mean => "mean",
-                        Aggregate::Min => "smallest",
-                        Aggregate::Max => "greatest",
-                        Aggregate::Std => "standard deviation of",
-                        Aggregate::Last => "last",
-                    };
-                    return format!(
-                        "{how} {} of {} over {text}",
-                        window.column, view.entity.name
-                    );
-                }
-            }
-        }
+        let names = window.feature_names();
+        let Some((place, (_, aggregate, _))) = names
+            .iter()
+            .enumerate()
+            .find(|(_, (name, _, _))| name == feature)
+        else {
+            continue;
+        };
+        let how = match aggregate {
+            Aggregate::Count => "number of",
+            Aggregate::Sum => "sum of",
+            Aggregate::Mean => "mean",
+            Aggregate::Min => "smallest",
+            Aggregate::Max => "greatest",
+            Aggregate::Std => "standard deviation of",
+            Aggregate::Last => "last",
+            Aggregate::Distinct => "different values of",
+            Aggregate::Share => "share of",
+        };
+        let column = match (aggregate, &window.value) {
+            (Aggregate::Share, Some(value)) => format!("{} {value}", window.column),
+            _ => window.column.clone(),
+        };
+        let over = window
+            .over
+            .get(place / window.aggregates.len().max(1))
+            .map_or("", |(text, _)| text.as_str());
+        return format!("{how} {column} of {} over {over}", view.entity.name);
+    }
+    if let Some(one) = view.derive.iter().find(|one| one.name == feature) {
+        return format!(
+            "{} of {}, by the newest row of {}",
+            one.expression,
+            view.entity.name,
+            view.source_name()
+        );
     }
     format!(
         "{feature} of {}, the newest row of {}",
-        view.entity.name, view.dataset
+        view.entity.name,
+        view.source_name()
     )
 }

@@ -3,7 +3,7 @@
 
 use super::asof::{self, Facts, Rows, Timeline};
 use super::frame::quoted;
-use super::{Error, Frame, Result, keys, window};
+use super::{Error, Frame, Result, keys, on_demand, window};
 use crate::domain::feature::{Aggregate, FeatureView};
 use arrow_array::{Array, ArrayRef, UInt32Array};
 use std::sync::Arc;
@@ -126,6 +126,11 @@ pub(super) fn join(
                 quoted(&known)
             ),
         ));
+    }
+    if names.iter().any(|name| view.demanded(name).is_some()) {
+        return on_demand::join(view, names, rows, &mut |stored| {
+            join(view, facts, stored, rows, row_keys, at)
+        });
     }
     let facts = History::new(view, facts)?;
     let left: Vec<&ArrayRef> = row_keys

@@ -13,6 +13,7 @@ pub mod instant;
 mod json_lines;
 mod json_rows;
 pub mod keys;
+pub mod on_demand;
 mod parquet_file;
 pub mod profile;
 mod records;

@@ -482,6 +482,7 @@ mod tests {
                 Some((values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt())
             }
             Aggregate::Last => values.last().copied(),
+            Aggregate::Distinct | Aggregate::Share => None,
         }
     }
 

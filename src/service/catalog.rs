@@ -1,8 +1,17 @@
-//! Feature views: what they are (`definitions`), their newest values (`online`), and what screens say of them (`pages`).
+//! Feature views: what they are (`definitions`, `facets`, `typing`), how a changed file comes into force (`apply`), their
+//! newest values (`online`, `demand`), and what screens say of them (`pages`).
 
+mod apply;
 mod definitions;
+mod demand;
+mod facets;
 mod online;
 mod pages;
+#[cfg(test)]
+mod tests;
+mod typing;
+
+pub use definitions::Views;
 
 use super::Core;
 use crate::domain::Result;
@@ -13,6 +22,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Catalog {
     core: Arc<Core>,
     online: Mutex<Option<Arc<Online>>>,
+    /// The file as it was when it was looked at last: it is read again when it was written since.
+    desired: Mutex<pages::Desired>,
 }
 
 impl Catalog {
@@ -21,6 +32,7 @@ impl Catalog {
         Self {
             core,
             online: Mutex::default(),
+            desired: Mutex::default(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The online half: a materialization's result taken in and compared with the offline join, and values of entities with
 //! their freshness.
 
-use super::Catalog;
+use super::{Catalog, demand};
 use crate::data::{self, Frame};
 use crate::domain::dataset::ColumnKind;
 use crate::domain::feature::{FeatureView, Freshness};
@@ -178,7 +178,8 @@ impl Catalog {
             .collect();
         let now = self.core.now();
         for (view, names) in by_view {
-            let definition = self.view(view)?;
+            let made = self.definition(view)?;
+            let definition = &made.view;
             let known = definition.feature_names();
             if let Some(unknown) = names
                 .iter()
@@ -190,15 +191,25 @@ impl Catalog {
                 )));
             }
             let keys = (0..count)
-                .map(|row| entity_key(&definition, entities, row))
+                .map(|row| entity_key(definition, entities, row))
                 .collect::<Result<Vec<String>>>()?;
             let found = self.online_store()?.get(view, &keys)?;
-            for (answer, found) in answers.iter_mut().zip(found) {
-                for name in &names {
-                    answer.insert(
-                        format!("{view}:{name}"),
-                        cell(&definition, found.as_ref(), name, now),
-                    );
+            let (demanded, stored): (Vec<&str>, Vec<&str>) = names
+                .iter()
+                .partition(|name| definition.demanded(name).is_some());
+            let demanded: Vec<String> = demanded.into_iter().map(str::to_owned).collect();
+            for (row, (answer, found)) in answers.iter_mut().zip(found).enumerate() {
+                let of = |name: &str| cell(definition, found.as_ref(), name, now);
+                for name in &stored {
+                    answer.insert(format!("{view}:{name}"), of(name));
+                }
+                if demanded.is_empty() {
+                    continue;
+                }
+                let brought = |name: &str| entities.get(name)?.get(row).cloned();
+                let cells = demand::cells(&made, &demanded, &of, &brought)?;
+                for (name, cell) in demanded.iter().zip(cells) {
+                    answer.insert(format!("{view}:{name}"), cell);
                 }
             }
         }

@@ -457,7 +457,7 @@ mod tests {
         assert!(
             places
                 .iter()
-                .any(|(name, at, _)| name == "c.parquet" && *at > 299_000)
+                .any(|(name, at, _)| name == "c.parquet" && *at >= 299_000)
         );
         let all = read(&files, Some(&["s".into()])).unwrap();
         assert_eq!(all.rows(), 600_010);

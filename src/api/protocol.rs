@@ -13,6 +13,7 @@ use crate::domain::deployment::{Deployment, Explanation, LivePage};
 use crate::domain::drift::{DriftDetail, DriftPage, DriftReport, Reference};
 use crate::domain::experiment::Experiment;
 use crate::domain::feature::{FeatureDetail, FeaturesPage};
+use crate::domain::feature_version::{FeaturesDiff, ViewPage};
 use crate::domain::host::HostSample;
 use crate::domain::job::{Job, JobLog, JobResult, JobsPage, PipelineRunState};
 use crate::domain::metric::{Metric, Series};
@@ -428,6 +429,19 @@ pub enum Command {
         /// Key column to values.
         entities: std::collections::BTreeMap<String, Vec<serde_json::Value>>,
     },
+    /// Put the definitions of `trainyard.toml` in force, or say what that would change.
+    ApplyFeatures {
+        /// Only say it.
+        dry_run: bool,
+        /// The difference that was looked at; refused when it is another one by now. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<String>,
+    },
+    /// Everything about a view's definition.
+    FeatureView {
+        /// `name`, or `name@2` of that version.
+        view: String,
+    },
     /// Score a file.
     Predict {
         /// `name`, `name@alias` or `name/3`.
@@ -636,6 +650,8 @@ impl Command {
             | Self::Alerts
             | Self::Experiments
             | Self::Tallies { .. }
+            | Self::FeatureView { .. }
+            | Self::ApplyFeatures { dry_run: true, .. }
             | Self::MetricHistory { .. }
             | Self::Explain { .. } => Role::Viewer,
             Self::Train { promote: false, .. }
@@ -652,6 +668,7 @@ impl Command {
             | Self::AcknowledgeAlert { .. }
             | Self::ExplainRows { .. } => Role::Operator,
             Self::Train { promote: true, .. }
+            | Self::ApplyFeatures { dry_run: false, .. }
             | Self::Promote { .. }
             | Self::Rollback { .. }
             | Self::Register { .. }
@@ -749,6 +766,10 @@ pub enum Reply {
     Deployment(Deployment),
     /// Online features: one object per entity.
     Features(Vec<serde_json::Value>),
+    /// What applying definitions changes, or changed.
+    FeaturesDiff(Box<FeaturesDiff>),
+    /// A view's definition.
+    FeatureView(Box<ViewPage>),
     /// Why.
     Explanation(Box<Explanation>),
 }

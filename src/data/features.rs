@@ -3,7 +3,7 @@
 
 use super::asof::{self, Facts, Rows, Timeline};
 use super::frame::quoted;
-use super::{Error, Frame, Result, keys, window};
+use super::{Error, Frame, Result, keys, on_demand, window};
 use crate::domain::feature::{Aggregate, FeatureView};
 use arrow_array::{Array, ArrayRef, UInt32Array};
 use std::sync::Arc;
@@ -127,6 +127,11 @@ pub(super) fn join(
             ),
         ));
     }
+    if names.iter().any(|name| view.demanded(name).is_some()) {
+        return on_demand::join(view, names, rows, &mut |stored| {
+            join(view, facts, stored, rows, row_keys, at)
+        });
+    }
     let facts = History::new(view, facts)?;
     let left: Vec<&ArrayRef> = row_keys
         .iter()
@@ -181,7 +186,7 @@ pub(super) fn newest(view: &FeatureView, facts: &Frame, as_of: i64) -> Result<Fr
         .copied()
         .filter(|entity| winners.is_valid(*entity as usize))
         .collect();
-    let names = view.feature_names();
+    let names = view.stored_names();
     let asked = Timeline::new(&everyone, entities.count, &at, None);
     let windows = facts.windows(
         &names,

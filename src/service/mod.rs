@@ -50,6 +50,7 @@ pub struct Core {
     /// Files of runs and models.
     pub artifacts: Space,
     config: RwLock<Arc<Config>>,
+    views: catalog::Views,
 }
 
 impl Core {
@@ -168,7 +169,9 @@ impl Services {
             workspace,
             artifacts,
             config: RwLock::new(Arc::new(config)),
+            views: catalog::Views::default(),
         });
+        core.read_views()?;
         let tracking = tracking::Tracking::new(Arc::clone(&core));
         tracking.remove_doomed()?;
         Ok(Arc::new(Self {

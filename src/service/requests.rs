@@ -97,8 +97,7 @@ impl Services {
         as_of: Option<Timestamp>,
         by: &str,
     ) -> Result<Vec<JobId>> {
-        let config = self.core.config();
-        let all: Vec<String> = config.views.iter().map(|view| view.name.clone()).collect();
+        let all = self.catalog.to_materialize()?;
         if all.is_empty() {
             return Err(Error::not_found(
                 "there are no feature views: `trainyard.toml` has none",

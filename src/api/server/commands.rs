@@ -177,6 +177,17 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
         Command::OnlineFeatures { features, entities } => {
             Reply::Features(services.catalog.online(&features, &entities)?)
         }
+        Command::ApplyFeatures { dry_run, seen } => {
+            let diff = services.apply_features(dry_run, seen.as_deref(), by)?;
+            if diff.applied {
+                // pipelines may name what is in force now
+                context.pipelines.reload()?;
+            }
+            Reply::FeaturesDiff(Box::new(diff))
+        }
+        Command::FeatureView { view } => {
+            Reply::FeatureView(Box::new(services.catalog.view_page(services, &view)?))
+        }
         Command::Predict {
             model,
             input,

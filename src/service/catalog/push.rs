@@ -13,7 +13,6 @@ use crate::domain::online::{PushAnswer, PushTo, ViewPushed};
 use crate::domain::{Error, Event, Result};
 use crate::service::Services;
 use crate::store::online::Meta;
-use arrow_array::TimestampMicrosecondArray;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;

@@ -17,6 +17,7 @@ use crate::domain::feature_version::{FeaturesDiff, ViewPage};
 use crate::domain::host::HostSample;
 use crate::domain::job::{Job, JobLog, JobResult, JobsPage, PipelineRunState};
 use crate::domain::metric::{Metric, Series};
+use crate::domain::online::{PushAnswer, PushTo};
 use crate::domain::output::OutputPage;
 use crate::domain::profile::Profile;
 use crate::domain::registry::{
@@ -28,6 +29,7 @@ use crate::domain::{
     DeploymentName, ErrorKind, Event, ExperimentId, JobId, ModelName, RunId, Timestamp, Version,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Raised whenever an older client could misread a newer daemon.
 pub const PROTOCOL: u32 = 3;
@@ -410,6 +412,12 @@ pub enum Command {
         views: Vec<String>,
         /// As of this instant; none: now.
         as_of: Option<Timestamp>,
+        /// Only facts whose event is not before this; none: what is new since the last time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Timestamp>,
+        /// Everything is read again.
+        #[serde(default)]
+        full: bool,
     },
     /// Join features to a pipeline's rows and write them.
     JoinFeatures {
@@ -421,6 +429,16 @@ pub enum Command {
         to: Option<Timestamp>,
         /// Absolute path.
         output: String,
+    },
+    /// Rows for a view's dataset, its online values, or both; all of them or none.
+    Push {
+        /// A view, or a dataset and so all views over it.
+        source: String,
+        /// Columns of values.
+        df: BTreeMap<String, Vec<serde_json::Value>>,
+        /// Where to.
+        #[serde(default)]
+        to: PushTo,
     },
     /// Values of features for entities, from the online store.
     OnlineFeatures {
@@ -658,6 +676,7 @@ impl Command {
             | Self::Materialize { .. }
             | Self::JoinFeatures { .. }
             | Self::OnlineFeatures { .. }
+            | Self::Push { .. }
             | Self::Predict { .. }
             | Self::Monitor { .. }
             | Self::Run { .. }
@@ -770,6 +789,8 @@ pub enum Reply {
     FeaturesDiff(Box<FeaturesDiff>),
     /// A view's definition.
     FeatureView(Box<ViewPage>),
+    /// What became of pushed rows.
+    Pushed(PushAnswer),
     /// Why.
     Explanation(Box<Explanation>),
 }

@@ -8,11 +8,16 @@ use crate::config::{Config, DatasetConfig, FeatureUse, PipelineConfig};
 use crate::data::{self, Frame};
 use crate::domain::dataset::{ColumnKind, FileStamp, Schema, Snapshot, Violation};
 use crate::domain::job::{DataSource, TableSpec, ViewUse};
-use crate::domain::{Error, Event, Result};
+use crate::domain::{Error, Event, Result, Timestamp};
 use crate::store::files::{self as rows, DatasetCheck};
 use crate::workspace::Workspace;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// A new file that was written less than this ago is looked at again, milliseconds.
+const QUIET: i64 = 300;
+/// How often, before it is told.
+const LOOKS: usize = 40;
 
 /// See the module's text.
 pub struct Datasets {
@@ -30,8 +35,7 @@ impl Datasets {
         let config = self.core.config();
         resolve_in(&config, name, &mut Vec::new(), &mut |name, pattern| {
             let known = self.known(name)?;
-            let root = self.core.workspace.root();
-            let snapshot = data::source::snapshot(name, root, pattern, &known)?;
+            let snapshot = self.settled(name, pattern, &known)?;
             if !snapshot.files.is_empty() && snapshot.files != known {
                 let (name, stamps) = (name.to_owned(), snapshot.files.clone());
                 self.core
@@ -40,6 +44,40 @@ impl Datasets {
             }
             Ok(snapshot)
         })
+    }
+
+    /// The files of a dataset once no new one was written a moment ago: who writes without renaming may still be at it.
+    fn settled(&self, name: &str, pattern: &str, known: &[FileStamp]) -> Result<Snapshot> {
+        let root = self.core.workspace.root();
+        let mut snapshot = data::source::snapshot(name, root, pattern, known)?;
+        for _ in 0..LOOKS {
+            let newest = (snapshot.files.iter())
+                .filter(|file| !known.contains(file))
+                .map(|file| file.modified)
+                .max();
+            let age = newest.map(|at| self.core.now().since(Timestamp(at)));
+            match age.and_then(|age| u64::try_from(QUIET - age).ok()) {
+                Some(rest) if rest <= QUIET.unsigned_abs() => {
+                    std::thread::sleep(std::time::Duration::from_millis(rest));
+                }
+                _ => return Ok(snapshot),
+            }
+            let again = data::source::snapshot(name, root, pattern, &snapshot.files)?;
+            if again == snapshot {
+                return Ok(snapshot);
+            }
+            snapshot = again;
+        }
+        Err(Error::invalid(format!(
+            "dataset `{name}`: its files are still being written; let their writer use a name that ends in `.tmp` and rename it"
+        )))
+    }
+
+    /// Its files changed, and have settled: who shows it looks again.
+    pub fn files_changed(&self, name: &str) {
+        self.core.bus.emit(Event::DatasetChanged {
+            dataset: name.to_owned(),
+        });
     }
 
     /// The stamps of a dataset's files when they were last hashed.

@@ -2,6 +2,7 @@
 
 use super::frame::texts;
 use super::{Error, Frame, Result};
+use crate::domain::printable_path;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, BooleanArray, Float64Array, Int64Array, StringArray};
 use arrow_schema::DataType;
@@ -14,7 +15,7 @@ use std::path::Path;
 /// Times in CSV and JSON lines are ISO 8601, with `Z` when they are instants.
 pub(super) fn write(frame: &Frame, path: &Path) -> Result<()> {
     let failed = |error: &dyn std::fmt::Display| {
-        Error::new(format!("writing `{}`: {error}", path.display()))
+        Error::new(format!("writing `{}`: {error}", printable_path(path)))
     };
     let name = path
         .file_name()

@@ -27,6 +27,7 @@ mod printable;
 pub mod profile;
 pub mod registry;
 pub mod run;
+pub mod schema;
 pub mod transfer;
 pub mod trigger;
 

@@ -160,6 +160,16 @@ impl<'a, 't> Section<'a, 't> {
         }
     }
 
+    /// `"512MB"` -> bytes.
+    pub(super) fn bytes(&self, key: &'static str) -> Option<u64> {
+        let value = self.value(key)?;
+        let bytes = value.as_str().and_then(|text| bytes(text).ok());
+        if bytes.is_none() {
+            self.wrong(key, value, "an amount of memory such as \"512MB\" or \"4GiB\"");
+        }
+        bytes
+    }
+
     /// `"3h"` -> milliseconds.
     pub(super) fn duration(&self, key: &'static str) -> Option<i64> {
         let value = self.value(key)?;

@@ -4,6 +4,7 @@ use super::Core;
 use crate::config::{Config, DatasetConfig, FeatureUse, PipelineConfig};
 use crate::data::{self, Frame};
 use crate::domain::dataset::{ColumnKind, DatasetRow, FileStamp, Schema, Snapshot, Violation};
+use crate::domain::feature::FeatureView;
 use crate::domain::job::{DataSource, TableSpec, ViewUse};
 use crate::domain::{Error, Result, Timestamp};
 use crate::store::files::{self as rows, DatasetCheck};
@@ -281,6 +282,41 @@ pub fn sources_of(workspace: &Workspace, config: &Config, sql: &str) -> Result<V
             })
         })
         .collect()
+}
+
+/// The rows of a feature view as the configuration defines it, resolved without a store: every file is hashed.
+pub fn view_rows(workspace: &Workspace, config: &Config, view: &FeatureView) -> Result<DataSource> {
+    let mut resolve = |name: &str| {
+        resolve_in(config, name, &mut Vec::new(), &mut |name, pattern| {
+            let root = workspace.root();
+            Ok(data::source::snapshot(name, root, pattern, &[])?)
+        })
+    };
+    let rows = match &view.sql {
+        None => resolve(&view.dataset)?,
+        Some(sql) => DataSource::Sql {
+            name: view.name.clone(),
+            sql: sql.clone(),
+            from: names_in(sql, config, "")
+                .iter()
+                .map(|name| resolve(name))
+                .collect::<Result<_>>()?,
+        },
+    };
+    if view.derive.is_empty() {
+        return Ok(rows);
+    }
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let derived: Vec<String> = view
+        .derive
+        .iter()
+        .map(|one| format!("({}\n) as {}", one.expression, quoted(&one.name)))
+        .collect();
+    Ok(DataSource::Sql {
+        name: view.name.clone(),
+        sql: format!("select *, {} from {}", derived.join(", "), quoted(rows.name())),
+        from: vec![rows],
+    })
 }
 
 fn named<'a>(config: &'a Config, name: &str) -> Result<&'a DatasetConfig> {

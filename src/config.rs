@@ -13,7 +13,7 @@ mod views;
 mod words;
 
 pub use parse::parse;
-pub use words::{closest, duration_ms, instant_us};
+pub use words::{bytes, closest, duration_ms, instant_us};
 
 /// Everything a person configures, checked.
 #[derive(Clone, Debug, Default, PartialEq)]

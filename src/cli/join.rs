@@ -213,12 +213,7 @@ fn scoped<'a>(column: &'a str, scopes: &[&str]) -> (Option<&'a str>, &'a str) {
 }
 
 /// The rows' column for each key of `view`; what is said for its scope counts more than what is said for all.
-fn keys(
-    map: &[(String, String)],
-    scopes: &[&str],
-    scope: &str,
-    view: &FeatureView,
-) -> Vec<String> {
+fn keys(map: &[(String, String)], scopes: &[&str], scope: &str, view: &FeatureView) -> Vec<String> {
     let mapped = |key: &String, wanted: Option<&str>| {
         map.iter().find_map(|(column, other)| {
             let (scope, column) = scoped(column, scopes);

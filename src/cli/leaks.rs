@@ -62,7 +62,9 @@ pub(crate) fn run(args: &CheckArgs, connection: &Connection, output: &Output) ->
             }
         };
         match column {
-            Some(column) => known[place].columns.push((column.to_owned(), instant.clone())),
+            Some(column) => known[place]
+                .columns
+                .push((column.to_owned(), instant.clone())),
             None => known[place].rows = Some(instant.clone()),
         }
     }

@@ -2,7 +2,7 @@
 //! [`Problem`] with its line, and reading goes on.
 
 use super::Problem;
-use super::words::{closest, duration_ms, instant_us};
+use super::words::{bytes, closest, duration_ms, instant_us};
 use std::cell::RefCell;
 use toml_span::Value;
 use toml_span::value::{Table, ValueInner};
@@ -165,7 +165,11 @@ impl<'a, 't> Section<'a, 't> {
         let value = self.value(key)?;
         let bytes = value.as_str().and_then(|text| bytes(text).ok());
         if bytes.is_none() {
-            self.wrong(key, value, "an amount of memory such as \"512MB\" or \"4GiB\"");
+            self.wrong(
+                key,
+                value,
+                "an amount of memory such as \"512MB\" or \"4GiB\"",
+            );
         }
         bytes
     }

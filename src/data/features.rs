@@ -213,8 +213,8 @@ pub(super) fn join(
     let left = columns(view, "the rows: ", rows, row_keys)?;
     let right = columns(view, "", facts.frame, &view.entity.keys)?;
     let (directory, of_rows) = Directory::new(&left, rows.rows());
-    let of_facts = found(&directory, &right, facts.frame.rows())
-        .map_err(|error| about_keys(view, &error))?;
+    let of_facts =
+        found(&directory, &right, facts.frame.rows()).map_err(|error| about_keys(view, &error))?;
     let asked = Timeline::new(&of_rows, directory.count(), at, None);
     let mut features = facts.windows(names, &of_facts, &asked, rows.rows())?;
     let plain: Vec<usize> = (0..names.len())

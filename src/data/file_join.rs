@@ -96,14 +96,10 @@ impl FileJoin {
     }
 
     /// A chunk of the rows with the features of all views.
-    fn chunk(
-        &self,
-        chunk: Frame,
-        facts: &[Supply],
-        doing: &mut dyn FnMut(&str),
-    ) -> Result<Frame> {
-        let at = instants(&chunk, &self.timestamp)
-            .map_err(|error| Error::new(format!("the rows: {error}; name it with `--timestamp`")))?;
+    fn chunk(&self, chunk: Frame, facts: &[Supply], doing: &mut dyn FnMut(&str)) -> Result<Frame> {
+        let at = instants(&chunk, &self.timestamp).map_err(|error| {
+            Error::new(format!("the rows: {error}; name it with `--timestamp`"))
+        })?;
         let count = chunk.rows();
         let mut columns: Vec<(String, ArrayRef)> = chunk
             .names()
@@ -113,14 +109,9 @@ impl FileJoin {
         for (used, facts) in self.views.iter().zip(facts) {
             doing(&format!("joining {}", used.view.name));
             let arrays = match facts {
-                Supply::Frame(frame) => features::join(
-                    &used.view,
-                    frame,
-                    &used.features,
-                    &chunk,
-                    &used.keys,
-                    &at,
-                )?,
+                Supply::Frame(frame) => {
+                    features::join(&used.view, frame, &used.features, &chunk, &used.keys, &at)?
+                }
                 Supply::Files(files) => {
                     let passes = Passes {
                         view: &used.view,
@@ -145,9 +136,7 @@ impl FileJoin {
                 if columns.iter().any(|(column, _)| *column == name) {
                     return Err(about(
                         &used.view,
-                        &format!(
-                            "there is a column `{name}` already; use the view with a prefix"
-                        ),
+                        &format!("there is a column `{name}` already; use the view with a prefix"),
                     ));
                 }
                 columns.push((name, array));
@@ -294,10 +283,13 @@ impl Passes<'_> {
     }
 
     /// The facts in batches, with these columns.
-    fn facts(&self, columns: &[String]) -> Result<(u64, impl Iterator<Item = Numbered> + Send + use<>)> {
+    fn facts(
+        &self,
+        columns: &[String],
+    ) -> Result<(u64, impl Iterator<Item = Numbered> + Send + use<>)> {
         let view = self.view;
-        let scan = source::scan(self.files, Some(columns), BATCH)
-            .map_err(|error| about(view, &error))?;
+        let scan =
+            source::scan(self.files, Some(columns), BATCH).map_err(|error| about(view, &error))?;
         let mut first = 0;
         let total = scan.rows();
         let numbered = scan.map(move |frame| {
@@ -368,16 +360,26 @@ impl Passes<'_> {
             let scan = source::scan(self.files, Some(names), BATCH)?;
             let kinds = scan.columns().into_iter().map(|(_, kind)| kind);
             return Ok(kinds
-                .map(|kind| arrow_array::new_null_array(table::empty(kind).data_type(), winners.len()))
+                .map(|kind| {
+                    arrow_array::new_null_array(table::empty(kind).data_type(), winners.len())
+                })
                 .collect());
         }
         let columns: Vec<std::sync::Mutex<Vec<ArrayRef>>> = (0..distinct.len())
-            .map(|at| parts.iter().map(|(_, arrays)| Arc::clone(&arrays[at])).collect::<Vec<_>>().into())
+            .map(|at| {
+                parts
+                    .iter()
+                    .map(|(_, arrays)| Arc::clone(&arrays[at]))
+                    .collect::<Vec<_>>()
+                    .into()
+            })
             .collect();
         drop(parts);
         let arrays = parallel::each(distinct.len(), |at| {
             let parts = std::mem::take(
-                &mut *columns[at].lock().unwrap_or_else(std::sync::PoisonError::into_inner),
+                &mut *columns[at]
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner),
             );
             let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
             let whole = arrow_select::concat::concat(&parts).map_err(trouble)?;
@@ -424,7 +426,11 @@ impl Passes<'_> {
                 places[*row as usize] = (group as usize, local);
             }
             let entity: Vec<u32> = mine.iter().map(|row| of_rows[*row as usize]).collect();
-            let value = |row: &u32| self.at.is_valid(*row as usize).then(|| self.at.value(*row as usize));
+            let value = |row: &u32| {
+                self.at
+                    .is_valid(*row as usize)
+                    .then(|| self.at.value(*row as usize))
+            };
             let at: Int64Array = mine.iter().map(value).collect();
             let asked = Timeline::new(&entity, directory.count(), &at, None);
             let mut arrays = Vec::new();
@@ -447,7 +453,8 @@ impl Passes<'_> {
         features
             .enumerate()
             .map(|(at, feature)| {
-                let parts: Vec<&dyn Array> = found.iter().map(|arrays| arrays[at].as_ref()).collect();
+                let parts: Vec<&dyn Array> =
+                    found.iter().map(|arrays| arrays[at].as_ref()).collect();
                 let array = match &parts[..] {
                     [_] => Arc::clone(&found[0][at]),
                     _ => arrow_select::interleave::interleave(&parts, &places)
@@ -469,7 +476,12 @@ impl Passes<'_> {
     ) -> Result<Events> {
         let view = self.view;
         let mut read = times(view);
-        read.extend(columns.iter().filter(|name| !times(view).contains(name)).cloned());
+        read.extend(
+            columns
+                .iter()
+                .filter(|name| !times(view).contains(name))
+                .cloned(),
+        );
         let (oldest, newest) = features::reach(asked, windows);
         let (_, facts) = self.facts(&read)?;
         let trouble = |error: arrow_schema::ArrowError| about(view, &error);
@@ -489,7 +501,8 @@ impl Passes<'_> {
             }
             let entity: Vec<u32> = kept.iter().map(|row| entity[*row as usize]).collect();
             let kept = UInt32Array::from(kept);
-            let take = |array: &dyn Array| arrow_select::take::take(array, &kept, None).map_err(trouble);
+            let take =
+                |array: &dyn Array| arrow_select::take::take(array, &kept, None).map_err(trouble);
             let mut arrays = vec![take(known)?, take(&history.event)?];
             for name in columns {
                 arrays.push(take(frame.column(name)?)?);
@@ -500,18 +513,35 @@ impl Passes<'_> {
         let mut parts: Vec<(u64, Vec<u32>, Vec<ArrayRef>)> = parts.into_iter().flatten().collect();
         parts.sort_unstable_by_key(|(first, _, _)| *first);
         let whole = |at: usize| {
-            let parts: Vec<&dyn Array> = parts.iter().map(|(_, _, arrays)| arrays[at].as_ref()).collect();
+            let parts: Vec<&dyn Array> = parts
+                .iter()
+                .map(|(_, _, arrays)| arrays[at].as_ref())
+                .collect();
             if parts.is_empty() {
                 return Ok(table::empty(crate::domain::dataset::ColumnKind::Integer));
             }
             arrow_select::concat::concat(&parts).map_err(trouble)
         };
-        let entity: Vec<u32> = parts.iter().flat_map(|(_, entity, _)| entity).copied().collect();
+        let entity: Vec<u32> = parts
+            .iter()
+            .flat_map(|(_, entity, _)| entity)
+            .copied()
+            .collect();
         let instants = |at: usize| -> Result<Int64Array> {
-            Ok(arrow_array::cast::AsArray::as_primitive::<arrow_array::types::Int64Type>(&whole(at)?).clone())
+            Ok(
+                arrow_array::cast::AsArray::as_primitive::<arrow_array::types::Int64Type>(&whole(
+                    at,
+                )?)
+                .clone(),
+            )
         };
         Ok(Events {
-            line: Timeline::new(&entity, asked.entities(), &instants(0)?, Some(&instants(1)?)),
+            line: Timeline::new(
+                &entity,
+                asked.entities(),
+                &instants(0)?,
+                Some(&instants(1)?),
+            ),
             columns: (0..columns.len())
                 .map(|column| whole(2 + column))
                 .collect::<Result<_>>()?,

@@ -47,7 +47,10 @@ enum Whole {
 #[derive(Debug)]
 enum Pairs {
     /// Entity of (left, right) at `left * width + right`.
-    Dense { width: usize, entities: Vec<u32> },
+    Dense {
+        width: usize,
+        entities: Vec<u32>,
+    },
     Sparse(FxHashMap<u64, u32>),
 }
 
@@ -345,7 +348,9 @@ impl Pairs {
                 *left = if *left == NONE || *right == NONE {
                     NONE
                 } else {
-                    *entities.entry(pair(*left, *right)).or_insert_with(&mut next)
+                    *entities
+                        .entry(pair(*left, *right))
+                        .or_insert_with(&mut next)
                 };
             }
             Self::Sparse(entities)
@@ -439,7 +444,10 @@ mod tests {
         let whole: ArrayRef = Arc::new(Int64Array::from(vec![1]));
         let (directory, _) = Directory::new(&[&words], 1);
         let error = directory.find(&[&whole], 1).unwrap_err().0;
-        assert!(error.contains("text") && error.contains("integer"), "{error}");
+        assert!(
+            error.contains("text") && error.contains("integer"),
+            "{error}"
+        );
         assert!(directory.find(&[], 1).is_err());
     }
 
@@ -454,9 +462,15 @@ mod tests {
             f64::NAN,
         ]));
         let (directory, rows) = Directory::new(&[&whole], 4);
-        assert_eq!(directory.find(&[&number], 4).unwrap(), [rows[0], NONE, rows[3], NONE]);
+        assert_eq!(
+            directory.find(&[&number], 4).unwrap(),
+            [rows[0], NONE, rows[3], NONE]
+        );
         let (directory, rows) = Directory::new(&[&number], 4);
-        assert_eq!(directory.find(&[&whole], 4).unwrap(), [rows[0], NONE, NONE, rows[2]]);
+        assert_eq!(
+            directory.find(&[&whole], 4).unwrap(),
+            [rows[0], NONE, NONE, rows[2]]
+        );
     }
 
     #[test]

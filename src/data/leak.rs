@@ -45,7 +45,10 @@ pub fn check(
 ) -> Result<Vec<Leak>> {
     let mut bases = BTreeMap::new();
     load(source, &mut bases)?;
-    if !bases.keys().any(|name| known.iter().any(|one| one.dataset == *name)) {
+    if !bases
+        .keys()
+        .any(|name| known.iter().any(|one| one.dataset == *name))
+    {
         let names: Vec<String> = bases.keys().cloned().collect();
         return Err(features::about(
             view,
@@ -94,10 +97,14 @@ fn load(source: &DataSource, bases: &mut BTreeMap<String, Frame>) -> Result<()> 
     match source {
         DataSource::Files(snapshot) => {
             if !bases.contains_key(&snapshot.dataset) {
-                let paths: Vec<PathBuf> =
-                    snapshot.files.iter().map(|stamp| PathBuf::from(&stamp.path)).collect();
-                let frame = source::read(&paths, None)
-                    .map_err(|error| Error::new(format!("dataset `{}`: {error}", snapshot.dataset)))?;
+                let paths: Vec<PathBuf> = snapshot
+                    .files
+                    .iter()
+                    .map(|stamp| PathBuf::from(&stamp.path))
+                    .collect();
+                let frame = source::read(&paths, None).map_err(|error| {
+                    Error::new(format!("dataset `{}`: {error}", snapshot.dataset))
+                })?;
                 bases.insert(snapshot.dataset.clone(), frame);
             }
         }
@@ -176,7 +183,10 @@ fn differences(view: &FeatureView, now: &Frame, then: &Frame, as_of: i64) -> Res
             values.entry(key).or_default().1 = value;
         }
         values.retain(|_, (now, then)| now.is_some() || then.is_some());
-        let mut differing = values.iter().filter(|(_, (now, then))| now != then).peekable();
+        let mut differing = values
+            .iter()
+            .filter(|(_, (now, then))| now != then)
+            .peekable();
         let Some((key, (value_now, value_then))) = differing.peek().copied() else {
             continue;
         };
@@ -207,7 +217,11 @@ mod tests {
             let (due, delay) = (flight * 60, (flight * 7) % 45);
             let time = |minute: i64| super::super::instant::format(minute * 60_000_000, true);
             let plane = flight % 2;
-            text.push_str(&format!("{plane},{},{},{delay}\n", time(due), time(due + delay)));
+            text.push_str(&format!(
+                "{plane},{},{},{delay}\n",
+                time(due),
+                time(due + delay)
+            ));
         }
         std::fs::write(folder.join("flights.csv"), text).unwrap();
         DataSource::Files(source::snapshot("flights", folder, "flights.csv", &[]).unwrap())
@@ -249,8 +263,16 @@ mod tests {
         let at = [10 * HOUR + 1, 20 * HOUR + 1, 31 * HOUR + 1];
         let leaks = check(&view("due"), &source, &known(), &at).unwrap();
         assert!(leaks.iter().any(|leak| leak.feature == "plane:delay"));
-        assert!(leaks.iter().any(|leak| leak.feature == "plane:delay_mean_6h"));
-        assert!(leaks.iter().all(|leak| leak.differing > 0 && leak.differing <= leak.entities));
+        assert!(
+            leaks
+                .iter()
+                .any(|leak| leak.feature == "plane:delay_mean_6h")
+        );
+        assert!(
+            leaks
+                .iter()
+                .all(|leak| leak.differing > 0 && leak.differing <= leak.entities)
+        );
         assert_eq!(check(&view("arrived"), &source, &known(), &at).unwrap(), []);
         let mut late = view("due");
         late.available_at = Some("arrived".into());
@@ -262,7 +284,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let sql = |expression: &str| DataSource::Sql {
             name: "next".into(),
-            sql: format!("select plane, arrived, {expression} as delay from flights where arrived is not null"),
+            sql: format!(
+                "select plane, arrived, {expression} as delay from flights where arrived is not null"
+            ),
             from: vec![flights(folder.path())],
         };
         let at = [20 * HOUR + 1];
@@ -279,7 +303,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let source = flights(folder.path());
         let error = check(&view("due"), &source, &[], &[HOUR]).unwrap_err().0;
-        assert!(error.contains("`flights`") && error.contains("available_at"), "{error}");
+        assert!(
+            error.contains("`flights`") && error.contains("available_at"),
+            "{error}"
+        );
         assert_eq!(instants(&view("due"), &source, 4).unwrap().len(), 4);
     }
 }

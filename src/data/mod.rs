@@ -20,6 +20,7 @@ mod json_value;
 pub mod keys;
 mod layout;
 pub mod leak;
+pub mod on_demand;
 mod parallel;
 mod parquet_file;
 pub mod profile;

@@ -120,7 +120,12 @@ mod tests {
     #[test]
     fn results_come_in_the_order_of_the_tasks() {
         let squares = each(1_000, |task| Ok(task * task)).unwrap();
-        assert!(squares.iter().enumerate().all(|(at, square)| *square == at * at));
+        assert!(
+            squares
+                .iter()
+                .enumerate()
+                .all(|(at, square)| *square == at * at)
+        );
         assert_eq!(each(0, |task| Ok(task)).unwrap(), Vec::<usize>::new());
     }
 
@@ -136,12 +141,22 @@ mod tests {
     #[test]
     fn items_of_one_source_are_shared_out() {
         let items = (0..1_000_u64).map(Ok);
-        let sums = spread(items, || 0, |sum, item| {
-            *sum += item;
-            Ok(())
-        });
+        let sums = spread(
+            items,
+            || 0,
+            |sum, item| {
+                *sum += item;
+                Ok(())
+            },
+        );
         assert_eq!(sums.unwrap().into_iter().sum::<u64>(), 499_500);
-        let items = (0..).map(|item| if item == 9 { Err(Error::new("nine")) } else { Ok(item) });
+        let items = (0..).map(|item| {
+            if item == 9 {
+                Err(Error::new("nine"))
+            } else {
+                Ok(item)
+            }
+        });
         let outcome = spread(items, || (), |(), _| Ok(()));
         assert_eq!(outcome.unwrap_err().0, "nine");
     }

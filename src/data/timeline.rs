@@ -49,7 +49,11 @@ impl Timeline {
             .iter()
             .map(|position| values[*position as usize])
             .collect();
-        let parts = if order.len() < FEW { 1 } else { parallel::cores() };
+        let parts = if order.len() < FEW {
+            1
+        } else {
+            parallel::cores()
+        };
         thread::scope(|scope| {
             let (mut rest, mut rest_at) = (&mut order[..], &mut instants[..]);
             for part in Self::parts(&starts, parts) {

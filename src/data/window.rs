@@ -56,7 +56,10 @@ pub fn aggregate(
             .into_iter()
             .map(|length| {
                 let of_length = (0..wanted.len()).filter(|at| wanted[*at].1 == length);
-                (length, of_length.map(|at| (wanted[at].0, &outs[at])).collect())
+                (
+                    length,
+                    of_length.map(|at| (wanted[at].0, &outs[at])).collect(),
+                )
             })
             .collect(),
     };
@@ -120,7 +123,10 @@ fn equal_to(column: &ArrayRef, value: Option<&str>) -> Result<BooleanBuffer> {
         DataType::Boolean => {
             let wanted = match value.map(str::trim) {
                 None => true,
-                Some(text) => text.to_ascii_lowercase().parse().map_err(|_| no("true or false"))?,
+                Some(text) => text
+                    .to_ascii_lowercase()
+                    .parse()
+                    .map_err(|_| no("true or false"))?,
             };
             let values = column.as_boolean().values();
             BooleanBuffer::collect_bool(rows, |row| values.value(row) == wanted)
@@ -145,10 +151,7 @@ fn equal_to(column: &ArrayRef, value: Option<&str>) -> Result<BooleanBuffer> {
             BooleanBuffer::collect_bool(rows, |row| values[row] == wanted)
         }
         DataType::Timestamp(_, _) => {
-            let wanted = value
-                .and_then(instant::parse)
-                .ok_or_else(|| no("time"))?
-                .0;
+            let wanted = value.and_then(instant::parse).ok_or_else(|| no("time"))?.0;
             let values = column.as_primitive::<TimestampMicrosecondType>().values();
             BooleanBuffer::collect_bool(rows, |row| values[row] == wanted)
         }
@@ -181,7 +184,11 @@ impl<'a> Values<'a> {
             DataType::Float64 => Self::Real(column.as_primitive::<Float64Type>().values()),
             DataType::Boolean => Self::Flags(column.as_boolean().values()),
             DataType::Utf8 => Self::Words,
-            other => return Err(Error::new(format!("windows over {other} are not supported"))),
+            other => {
+                return Err(Error::new(format!(
+                    "windows over {other} are not supported"
+                )));
+            }
         })
     }
 }
@@ -267,10 +274,12 @@ impl Work<'_> {
         if let Some(matches) = &self.matches {
             let mut matching = 0;
             scratch.matching.push(0);
-            scratch.matching.extend(scratch.position.iter().map(|position| {
-                matching += u32::from(matches.value(*position as usize));
-                matching
-            }));
+            scratch
+                .matching
+                .extend(scratch.position.iter().map(|position| {
+                    matching += u32::from(matches.value(*position as usize));
+                    matching
+                }));
         }
         scratch.prefix.clear();
         let sums = |(one, _): &(Aggregate, &Out)| matches!(one, Aggregate::Sum | Aggregate::Mean);
@@ -316,18 +325,22 @@ impl Work<'_> {
             Aggregate::Count => {
                 windows().for_each(|(row, (begin, end))| out.whole(*row, i64::from(end - begin)))
             }
-            Aggregate::Last => windows()
-                .filter(|(_, (begin, end))| begin < end)
-                .for_each(|(row, (_, end))| {
-                    out.event(*row, scratch.position[*end as usize - 1]);
-                }),
-            Aggregate::Share => windows()
-                .filter(|(_, (begin, end))| begin < end)
-                .for_each(|(row, (begin, end))| {
-                    let matching = &scratch.matching;
-                    let matching = matching[*end as usize] - matching[*begin as usize];
-                    out.real(*row, f64::from(matching) / f64::from(end - begin));
-                }),
+            Aggregate::Last => {
+                windows()
+                    .filter(|(_, (begin, end))| begin < end)
+                    .for_each(|(row, (_, end))| {
+                        out.event(*row, scratch.position[*end as usize - 1]);
+                    })
+            }
+            Aggregate::Share => {
+                windows()
+                    .filter(|(_, (begin, end))| begin < end)
+                    .for_each(|(row, (begin, end))| {
+                        let matching = &scratch.matching;
+                        let matching = matching[*end as usize] - matching[*begin as usize];
+                        out.real(*row, f64::from(matching) / f64::from(end - begin));
+                    })
+            }
             Aggregate::Distinct => {
                 let different = &mut scratch.different;
                 different.slide(&scratch.codes, begins, ends, |row, count| {
@@ -337,7 +350,11 @@ impl Work<'_> {
             Aggregate::Sum | Aggregate::Mean if real => {
                 let mean = aggregate == Aggregate::Mean;
                 let put = |row: usize, sum: Sum| {
-                    let count = if mean { f64::from(ends[row] - begins[row]) } else { 1.0 };
+                    let count = if mean {
+                        f64::from(ends[row] - begins[row])
+                    } else {
+                        1.0
+                    };
                     out.real(rows[row], sum.total() / count);
                 };
                 slide::slide(&scratch.real, begins, ends, Sum::of, Sum::merge, put);
@@ -354,12 +371,20 @@ impl Work<'_> {
             }
             Aggregate::Min | Aggregate::Max if real => {
                 let put = |row: usize, value: f64| out.real(rows[row], value);
-                let best = if aggregate == Aggregate::Min { f64::min } else { f64::max };
+                let best = if aggregate == Aggregate::Min {
+                    f64::min
+                } else {
+                    f64::max
+                };
                 slide::slide(&scratch.real, begins, ends, |value| value, best, put);
             }
             Aggregate::Min | Aggregate::Max => {
                 let put = |row: usize, value: i64| out.whole(rows[row], value);
-                let best = if aggregate == Aggregate::Min { i64::min } else { i64::max };
+                let best = if aggregate == Aggregate::Min {
+                    i64::min
+                } else {
+                    i64::max
+                };
                 slide::slide(&scratch.whole, begins, ends, |value| value, best, put);
             }
             Aggregate::Std => {
@@ -369,7 +394,14 @@ impl Work<'_> {
                     }
                 };
                 if real {
-                    slide::slide(&scratch.real, begins, ends, Moments::of, Moments::merge, put);
+                    slide::slide(
+                        &scratch.real,
+                        begins,
+                        ends,
+                        Moments::of,
+                        Moments::merge,
+                        put,
+                    );
                 } else {
                     let of = |value: i64| Moments::of(value as f64);
                     slide::slide(&scratch.whole, begins, ends, of, Moments::merge, put);
@@ -390,10 +422,10 @@ fn too_big(sum: i128) -> Error {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use arrow_array::{Float64Array, Int64Array};
-    use std::sync::Arc;
     use crate::data::keys::NONE;
+    use arrow_array::{Float64Array, Int64Array};
     use proptest::prelude::*;
+    use std::sync::Arc;
 
     const ALL: [Aggregate; 9] = [
         Aggregate::Count,
@@ -446,7 +478,9 @@ mod tests {
                 Some((values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt())
             }
             Aggregate::Last => values.last().copied(),
-            Aggregate::Share => Some(values.iter().filter(|value| **value == 3.0).count() as f64 / n),
+            Aggregate::Share => {
+                Some(values.iter().filter(|value| **value == 3.0).count() as f64 / n)
+            }
         }
     }
 
@@ -548,7 +582,14 @@ mod tests {
         .unwrap();
         assert_eq!(arrays[0].as_string::<i32>().value(0), "a");
         assert_eq!(as_numbers(&arrays[1]), [Some(1.0)]);
-        let refused = aggregate(&column, &event_line, &row_line, 1, &[(Aggregate::Mean, 5)], None);
+        let refused = aggregate(
+            &column,
+            &event_line,
+            &row_line,
+            1,
+            &[(Aggregate::Mean, 5)],
+            None,
+        );
         assert!(refused.unwrap_err().0.contains("no mean"));
     }
 }

@@ -314,7 +314,11 @@ pub fn view_rows(workspace: &Workspace, config: &Config, view: &FeatureView) -> 
         .collect();
     Ok(DataSource::Sql {
         name: view.name.clone(),
-        sql: format!("select *, {} from {}", derived.join(", "), quoted(rows.name())),
+        sql: format!(
+            "select *, {} from {}",
+            derived.join(", "),
+            quoted(rows.name())
+        ),
         from: vec![rows],
     })
 }

@@ -34,9 +34,7 @@ impl Out {
         match aggregate {
             Aggregate::Count | Aggregate::Distinct => whole(),
             Aggregate::Mean | Aggregate::Std | Aggregate::Share => Self::Real(cells(NO_NUMBER)),
-            Aggregate::Last => {
-                Self::Event((0..rows).map(|_| AtomicU32::new(NO_EVENT)).collect())
-            }
+            Aggregate::Last => Self::Event((0..rows).map(|_| AtomicU32::new(NO_EVENT)).collect()),
             Aggregate::Sum | Aggregate::Min | Aggregate::Max if real => {
                 Self::Real(cells(NO_NUMBER))
             }

@@ -45,7 +45,7 @@ impl<'a> History<'a> {
             entity,
             event: &self.event,
             created: self.created.as_ref(),
-            known_as_of: self.created.is_some(),
+            known_as_of: self.created.is_some() && self.view.known_as_of != Some(false),
         }
     }
 

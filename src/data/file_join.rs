@@ -50,6 +50,27 @@ pub struct Joined {
 impl FileJoin {
     /// Does it. `progress` hears the share done and what is being done.
     pub fn run(&self, progress: &mut dyn FnMut(f64, &str)) -> Result<Joined> {
+        let mut writer: Option<Writer> = None;
+        let joined = self.each(progress, &mut |chunk| {
+            let writer = match &mut writer {
+                Some(writer) => writer,
+                none => none.insert(Writer::create(&self.output, chunk)?),
+            };
+            writer.write(chunk)
+        })?;
+        match writer {
+            Some(writer) => writer.finish().map(|()| joined),
+            None => Ok(joined),
+        }
+    }
+
+    /// Calls `put` with the rows and their features, chunk by chunk in the order of the rows; at least once, though there
+    /// be no rows.
+    pub fn each(
+        &self,
+        progress: &mut dyn FnMut(f64, &str),
+        put: &mut dyn FnMut(&Frame) -> Result<()>,
+    ) -> Result<Joined> {
         for used in &self.views {
             features::known_names(&used.view, &used.features)?;
         }
@@ -59,7 +80,7 @@ impl FileJoin {
             facts.push(Supply::of(used, self.memory)?);
         }
         let rows = source::scan(&self.rows, None, BATCH)?;
-        let total = rows.rows();
+        let (total, width) = (rows.rows(), rows.columns().len());
         let mut chunks = Chunks {
             rows,
             most: None,
@@ -67,12 +88,11 @@ impl FileJoin {
             features: self.views.iter().map(|used| used.features.len()).sum(),
         };
         let mut joined = Joined::default();
-        let mut writer: Option<Writer> = None;
-        while let Some(chunk) = chunks.next_chunk(writer.is_none())? {
+        while let Some(chunk) = chunks.next_chunk(joined.chunks == 0)? {
             let share = joined.rows as f64 / total.max(1) as f64;
-            let chunk = self.chunk(chunk, &facts, &mut |doing| progress(share, doing))?;
-            if joined.found.is_empty() {
-                let new = chunk.names().split_off(chunks.rows.columns().len());
+            let chunk = self.chunk(&chunk, &facts, &mut |doing| progress(share, doing))?;
+            if joined.chunks == 0 {
+                let new = chunk.names().split_off(width);
                 joined.found = new.into_iter().map(|name| (name, 0)).collect();
             }
             for (name, found) in &mut joined.found {
@@ -80,24 +100,17 @@ impl FileJoin {
                 *found += (column.len() - column.null_count()) as u64;
             }
             progress(share, "writing");
-            let writer = match &mut writer {
-                Some(writer) => writer,
-                none => none.insert(Writer::create(&self.output, &chunk)?),
-            };
-            writer.write(&chunk)?;
+            put(&chunk)?;
             joined.rows += chunk.rows() as u64;
             joined.chunks += 1;
-        }
-        if let Some(writer) = writer {
-            writer.finish()?;
         }
         progress(1.0, &format!("{} rows", joined.rows));
         Ok(joined)
     }
 
     /// A chunk of the rows with the features of all views.
-    fn chunk(&self, chunk: Frame, facts: &[Supply], doing: &mut dyn FnMut(&str)) -> Result<Frame> {
-        let at = instants(&chunk, &self.timestamp).map_err(|error| {
+    fn chunk(&self, chunk: &Frame, facts: &[Supply], doing: &mut dyn FnMut(&str)) -> Result<Frame> {
+        let at = instants(chunk, &self.timestamp).map_err(|error| {
             Error::new(format!("the rows: {error}; name it with `--timestamp`"))
         })?;
         let count = chunk.rows();
@@ -110,20 +123,20 @@ impl FileJoin {
             doing(&format!("joining {}", used.view.name));
             let arrays = match facts {
                 Supply::Frame(frame) => {
-                    features::join(&used.view, frame, &used.features, &chunk, &used.keys, &at)?
+                    features::join(&used.view, frame, &used.features, chunk, &used.keys, &at)?
                 }
                 Supply::Files(files) => {
                     let passes = Passes {
                         view: &used.view,
                         keys: &used.keys,
                         files,
-                        rows: &chunk,
+                        rows: chunk,
                         at: &at,
                         memory: self.memory / 2,
                     };
                     let demanded = |name: &String| used.view.demanded(name).is_some();
                     if used.features.iter().any(demanded) {
-                        on_demand::join(&used.view, &used.features, &chunk, &mut |stored| {
+                        on_demand::join(&used.view, &used.features, chunk, &mut |stored| {
                             passes.features(stored)
                         })?
                     } else {

@@ -286,7 +286,7 @@ pub fn sources_of(workspace: &Workspace, config: &Config, sql: &str) -> Result<V
 
 /// The rows of a feature view as the configuration defines it, resolved without a store: every file is hashed.
 pub fn view_rows(workspace: &Workspace, config: &Config, view: &FeatureView) -> Result<DataSource> {
-    let mut resolve = |name: &str| {
+    let resolve = |name: &str| {
         resolve_in(config, name, &mut Vec::new(), &mut |name, pattern| {
             let root = workspace.root();
             Ok(data::source::snapshot(name, root, pattern, &[])?)

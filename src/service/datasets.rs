@@ -7,6 +7,7 @@ use super::Core;
 use crate::config::{Config, DatasetConfig, FeatureUse, PipelineConfig};
 use crate::data::{self, Frame};
 use crate::domain::dataset::{ColumnKind, FileStamp, Schema, Snapshot, Violation};
+use crate::domain::feature::FeatureView;
 use crate::domain::feature_version::ViewVersion;
 use crate::domain::job::{DataSource, TableSpec, ViewUse};
 use crate::domain::{Error, Event, Result, Timestamp};
@@ -73,40 +74,10 @@ impl Datasets {
                 .collect(),
             ..Config::default()
         };
-        let view = &made.view;
-        let about = |error: Error| error.context(format!("feature view `{}`", view.name));
-        let mut snap = |name: &str, pattern: &str| self.snap(name, pattern);
-        let rows = match &view.sql {
-            None => {
-                resolve_in(&config, &view.dataset, &mut Vec::new(), &mut snap).map_err(about)?
-            }
-            Some(sql) => DataSource::Sql {
-                name: view.source_name(),
-                from: names_in(sql, &config, "")
-                    .into_iter()
-                    .map(|used| resolve_in(&config, &used, &mut Vec::new(), &mut snap))
-                    .collect::<Result<Vec<_>>>()
-                    .map_err(about)?,
-                sql: sql.clone(),
-            },
-        };
-        if view.derive.is_empty() {
-            return Ok(rows);
-        }
-        let columns: Vec<String> = view
-            .derive
-            .iter()
-            .map(|one| format!("({}\n) as {}", one.expression, quoted(&one.name)))
-            .collect();
-        Ok(DataSource::Sql {
-            name: format!("{} with derived columns", rows.name()),
-            sql: format!(
-                "select *, {} from {}",
-                columns.join(", "),
-                quoted(rows.name())
-            ),
-            from: vec![rows],
+        rows_of(&config, &made.view, &mut |name, pattern| {
+            self.snap(name, pattern)
         })
+        .map_err(|error| error.context(format!("feature view `{}`", made.view.name)))
     }
 
     /// The files of a dataset once no new one was written a moment ago: who writes without renaming may still be at it.
@@ -361,6 +332,49 @@ pub fn sources_of(workspace: &Workspace, config: &Config, sql: &str) -> Result<V
 /// A name as SQL quotes it.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The rows of a feature view as the configuration defines it, resolved without a store: every file is hashed.
+pub fn view_rows(workspace: &Workspace, config: &Config, view: &FeatureView) -> Result<DataSource> {
+    rows_of(config, view, &mut |name, pattern| {
+        Ok(data::source::snapshot(name, workspace.root(), pattern, &[])?)
+    })
+}
+
+/// The rows of a feature view: its dataset, or its own SQL, with its derived columns; `snap` finds a dataset's files.
+fn rows_of(
+    config: &Config,
+    view: &FeatureView,
+    snap: &mut Snap<'_>,
+) -> Result<DataSource> {
+    let rows = match &view.sql {
+        None => resolve_in(config, &view.dataset, &mut Vec::new(), snap)?,
+        Some(sql) => DataSource::Sql {
+            name: view.source_name(),
+            from: names_in(sql, config, "")
+                .into_iter()
+                .map(|used| resolve_in(config, &used, &mut Vec::new(), snap))
+                .collect::<Result<Vec<_>>>()?,
+            sql: sql.clone(),
+        },
+    };
+    if view.derive.is_empty() {
+        return Ok(rows);
+    }
+    let columns: Vec<String> = view
+        .derive
+        .iter()
+        .map(|one| format!("({}\n) as {}", one.expression, quoted(&one.name)))
+        .collect();
+    Ok(DataSource::Sql {
+        name: format!("{} with derived columns", rows.name()),
+        sql: format!(
+            "select *, {} from {}",
+            columns.join(", "),
+            quoted(rows.name())
+        ),
+        from: vec![rows],
+    })
 }
 
 fn named<'a>(config: &'a Config, name: &str) -> Result<&'a DatasetConfig> {

@@ -64,7 +64,7 @@ pub struct Subscription {
 }
 
 /// Whether a topic changes with the row under a cursor.
-fn follows(topic: &Topic) -> bool {
+pub(super) fn follows(topic: &Topic) -> bool {
     matches!(
         topic,
         Topic::Run { .. }

@@ -234,6 +234,7 @@ pub fn version(name: &ModelName, number: Version) -> VersionPage {
         champion: of(Version(12)).filter(|_| number != Version(12)),
         metric: page.metric,
         less_is_better: vec!["brier_score".to_owned()],
+        unlike: None,
         lineage,
         serving: Vec::new(),
     }

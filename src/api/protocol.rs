@@ -8,7 +8,7 @@
 use crate::domain::access::{AuditEntry, Role, Token, TokenKind};
 use crate::domain::alert::Alert;
 use crate::domain::board::{GroupBy, RunGroups, Sweep};
-use crate::domain::dataset::DatasetRow;
+use crate::domain::dataset::{DatasetDetail, DatasetsPage};
 use crate::domain::deployment::{Deployment, Explanation, LivePage};
 use crate::domain::drift::{DriftDetail, DriftPage, DriftReport, Reference};
 use crate::domain::experiment::Experiment;
@@ -100,6 +100,11 @@ pub enum Topic {
     },
     /// All datasets.
     Datasets,
+    /// One of them: profile, schema, violations, history.
+    Dataset {
+        /// Which.
+        dataset: String,
+    },
     /// A monitor's windows and one window's table. `monitor` none: the first; `report` none: the newest.
     Drift {
         /// Which monitor.
@@ -226,7 +231,9 @@ pub enum Snapshot {
     /// For [`Topic::Feature`].
     Feature(Box<FeatureDetail>),
     /// For [`Topic::Datasets`].
-    Datasets(Vec<DatasetRow>),
+    Datasets(DatasetsPage),
+    /// For [`Topic::Dataset`].
+    Dataset(Box<DatasetDetail>),
     /// For [`Topic::Drift`]; none without monitors.
     Drift(Option<DriftPage>),
     /// For [`Topic::DriftColumn`].

@@ -183,6 +183,7 @@ impl Summary {
                 .collect(),
             histogram,
             top,
+            ..ColumnProfile::default()
         }
     }
 
@@ -276,8 +277,7 @@ pub fn profile(frame: &Frame) -> Profile {
     let mut profile = Profile {
         rows: frame.rows() as u64,
         columns: Vec::with_capacity(done.len()),
-        correlations: Vec::new(),
-        warnings: Vec::new(),
+        ..Profile::default()
     };
     for (_, column, warnings) in done {
         profile.columns.push(column);

@@ -15,6 +15,9 @@ const DOMAIN: usize = 100;
 /// Added to each side of the range that was seen, as a share of its width.
 const MARGIN: f64 = 0.1;
 
+/// Where the expectations of a dataset without a schema file come from.
+pub const FROZEN: &str = "frozen at first use";
+
 /// What `frame` suggests: types, nullability, ranges (a tenth wider on each side, but never past zero when no value
 /// was), domains of text with few values, and a limit for nulls half as great again plus five points.
 /// Identifiers (whole numbers that never repeat) and times get no range: they move on.
@@ -28,7 +31,10 @@ pub fn infer(frame: &Frame) -> Schema {
             Some(expectation(frame, name, kind, column))
         })
         .collect();
-    Schema { columns }
+    Schema {
+        columns,
+        ..Schema::default()
+    }
 }
 
 fn expectation(frame: &Frame, name: String, kind: ColumnKind, column: &ArrayRef) -> Expectation {
@@ -75,6 +81,7 @@ fn expectation(frame: &Frame, name: String, kind: ColumnKind, column: &ArrayRef)
         max,
         domain,
         max_null_share: (missing > 0).then(|| (share * 1.5 + 0.05).min(1.0)),
+        ..Expectation::default()
     }
 }
 
@@ -119,7 +126,12 @@ pub fn check(frame: &Frame, schema: &Schema) -> Vec<Violation> {
                 ),
                 count: frame.rows() as u64,
                 of: frame.rows() as u64,
+                share: 1.0,
                 sample_rows: Vec::new(),
+                samples: Vec::new(),
+                limit: None,
+                limit_from: None,
+                slice: None,
             }),
         }
     }
@@ -136,7 +148,12 @@ pub fn check(frame: &Frame, schema: &Schema) -> Vec<Violation> {
                 severity: Severity::Warning,
                 count: frame.rows() as u64,
                 of: frame.rows() as u64,
+                share: 1.0,
                 sample_rows: Vec::new(),
+                samples: Vec::new(),
+                limit: None,
+                limit_from: None,
+                slice: None,
             });
         }
     }
@@ -180,7 +197,12 @@ fn check_column(
                 detail,
                 count: broken.count,
                 of: rows as u64,
+                share: broken.count as f64 / rows.max(1) as f64,
                 sample_rows: broken.sample,
+                samples: Vec::new(),
+                limit: None,
+                limit_from: None,
+                slice: None,
             });
         }
     };

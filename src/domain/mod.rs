@@ -24,6 +24,7 @@ pub mod output;
 pub mod profile;
 pub mod registry;
 pub mod run;
+pub mod schema;
 pub mod transfer;
 pub mod trigger;
 

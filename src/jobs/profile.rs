@@ -12,6 +12,9 @@ impl Job for ProfileSpec {
         ctx.check()?;
         ctx.progress(0.5, &format!("profiling {} rows", frame.rows()));
         let profile = profile::profile(&frame);
-        Ok(JobResult::Profile { profile })
+        Ok(JobResult::Profile {
+            profile,
+            states: None,
+        })
     }
 }

@@ -88,7 +88,10 @@ fn take_in(services: &Services, folder: &Path, spec: &JobSpec, result: &JobResul
             }
             services
                 .datasets
-                .record_violations(dataset, violations, *rows)
+                .record_violations(&spec.source, violations, *rows)
+        }
+        (JobSpec::Profile(spec), JobResult::Profile { profile, .. }) => {
+            services.datasets.take_in_profile(spec, profile)
         }
         _ => Ok(()),
     }

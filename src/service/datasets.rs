@@ -1,11 +1,14 @@
 //! Datasets: names of the configuration -> files with their hashes; what their last validation said; frozen schemas.
 
+mod page;
+mod profiles;
+
 use super::Core;
 use crate::config::{Config, DatasetConfig, FeatureUse, PipelineConfig};
 use crate::data::{self, Frame};
-use crate::domain::dataset::{ColumnKind, DatasetRow, FileStamp, Schema, Snapshot, Violation};
+use crate::domain::dataset::{ColumnKind, FileStamp, Schema, Snapshot, Violation};
 use crate::domain::job::{DataSource, TableSpec, ViewUse};
-use crate::domain::{Error, Result, Timestamp};
+use crate::domain::{Error, Event, Result};
 use crate::store::files::{self as rows, DatasetCheck};
 use crate::workspace::Workspace;
 use std::path::{Path, PathBuf};
@@ -132,17 +135,28 @@ impl Datasets {
         Ok(views)
     }
 
-    /// Keeps what a validation found.
-    pub fn record_violations(&self, name: &str, violations: &[Violation], rows: u64) -> Result<()> {
-        let name = name.to_owned();
+    /// Keeps what a validation of `source` found.
+    pub fn record_violations(
+        &self,
+        source: &DataSource,
+        violations: &[Violation],
+        rows: u64,
+    ) -> Result<()> {
+        let name = source.name().to_owned();
         let check = DatasetCheck {
             rows,
             violations: violations.to_vec(),
+            digest: Some(profiles::digest(source)),
             at: self.core.now(),
+        };
+        let event = Event::DatasetChanged {
+            dataset: name.clone(),
         };
         self.core
             .store
-            .write(move |transaction| rows::record_check(transaction, &name, &check))
+            .write(move |transaction| rows::record_check(transaction, &name, &check))?;
+        self.core.bus.emit(event);
+        Ok(())
     }
 
     /// What the last validation of a dataset found.
@@ -168,6 +182,13 @@ impl Datasets {
         })
     }
 
+    /// Where that comes from, for people.
+    pub fn schema_from(&self, name: &str) -> Result<String> {
+        let config = self.core.config();
+        let file = named(&config, name)?.schema.clone();
+        Ok(file.unwrap_or_else(|| data::schema::FROZEN.to_owned()))
+    }
+
     /// What was frozen on first use; none before that.
     pub fn frozen_schema(&self, name: &str) -> Result<Option<Schema>> {
         self.core
@@ -182,45 +203,6 @@ impl Datasets {
         self.core
             .store
             .write(move |transaction| rows::freeze_schema(transaction, &name, &schema, at))
-    }
-
-    /// All datasets.
-    pub fn list(&self) -> Result<Vec<DatasetRow>> {
-        let config = self.core.config();
-        config
-            .datasets
-            .iter()
-            .map(|dataset| {
-                let check = self.last_check(&dataset.name)?;
-                let files = match &dataset.path {
-                    Some(pattern) => matching(self.core.workspace.root(), pattern),
-                    None => Vec::new(),
-                };
-                let facts: Vec<std::fs::Metadata> = files
-                    .iter()
-                    .filter_map(|file| std::fs::metadata(file).ok())
-                    .collect();
-                Ok(DatasetRow {
-                    name: dataset.name.clone(),
-                    source: dataset
-                        .path
-                        .clone()
-                        .or_else(|| dataset.sql.clone())
-                        .unwrap_or_default(),
-                    files: facts.len() as u64,
-                    bytes: facts.iter().map(std::fs::Metadata::len).sum(),
-                    rows: check.as_ref().map(|check| check.rows),
-                    modified: facts
-                        .iter()
-                        .filter_map(|fact| fact.modified().ok())
-                        .max()
-                        .map(|at| {
-                            Timestamp(chrono::DateTime::<chrono::Utc>::from(at).timestamp_millis())
-                        }),
-                    violations: check.map(|check| check.violations.len() as u64),
-                })
-            })
-            .collect()
     }
 }
 

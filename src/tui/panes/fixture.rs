@@ -338,6 +338,7 @@ pub fn feature_detail(view: &str, name: &str) -> FeatureDetail {
                 counts: counts.to_vec(),
             },
             top: Vec::new(),
+            ..ColumnProfile::default()
         }),
         event_time: known.then(|| ago(4 * MINUTE)),
         online_keys: if known { 16 } else { 0 },

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 mod check;
 mod parse;
 mod read;
+mod views;
 mod words;
 
 pub use parse::parse;
@@ -35,8 +36,10 @@ pub struct Config {
     pub jobs: usize,
     /// `[dataset.NAME]`.
     pub datasets: Vec<DatasetConfig>,
-    /// `[feature_view.NAME]`.
+    /// `[feature_view.NAME]`, as the file says them; which definition is in force, the catalog knows.
     pub views: Vec<FeatureView>,
+    /// Where the parts of views stand: `feature_view.NAME`, `feature_view.NAME.on_demand.x` to a line.
+    pub lines: BTreeMap<String, usize>,
     /// `[pipeline.NAME]`.
     pub pipelines: Vec<PipelineConfig>,
     /// `[deployment.NAME]`.

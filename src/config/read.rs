@@ -306,3 +306,14 @@ fn article(value: &Value<'_>) -> String {
         ValueInner::Table(_) => "a table".to_owned(),
     }
 }
+
+/// The value as a person would name it among others: texts without quotes.
+pub(super) fn shown(value: &Value<'_>) -> String {
+    match value.as_ref() {
+        ValueInner::String(text) => text.to_string(),
+        ValueInner::Integer(integer) => integer.to_string(),
+        ValueInner::Float(float) => float.to_string(),
+        ValueInner::Boolean(flag) => flag.to_string(),
+        ValueInner::Array(_) | ValueInner::Table(_) => String::new(),
+    }
+}

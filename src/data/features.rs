@@ -181,7 +181,7 @@ pub(super) fn newest(view: &FeatureView, facts: &Frame, as_of: i64) -> Result<Fr
         .copied()
         .filter(|entity| winners.is_valid(*entity as usize))
         .collect();
-    let names = view.feature_names();
+    let names = view.stored_names();
     let asked = Timeline::new(&everyone, entities.count, &at, None);
     let windows = facts.windows(
         &names,

@@ -27,6 +27,7 @@ mod types;
 pub mod window;
 mod write;
 
+pub use column::Cell;
 pub use frame::Frame;
 
 /// What went wrong with data: names file, row or line, column, and what was expected.

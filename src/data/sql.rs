@@ -5,12 +5,15 @@
 //! result column has the type of its values. An equality (`a.k = b.k`, `k = 3`) is answered through a hash index made
 //! on first use, so joins do not scan. Every name and type that crosses here is ours; the statement is the person's.
 
+pub mod expressions;
 mod functions;
 mod relation;
+mod words;
 
 use super::column::{Cell, GrowingColumn};
 use super::{Error, Frame, Result};
 use crate::domain::dataset::ColumnKind;
+pub use expressions::Expressions;
 use relation::{Index, Table, encode};
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::types::{Null, ValueRef};
@@ -23,6 +26,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_int};
 use std::sync::Arc;
+pub use words::{Word, words};
 
 /// The rows of `statement` (one `select`) over the named tables.
 /// Fails with SQLite's message, followed by the tables and columns there are.

@@ -239,8 +239,10 @@ mod tests {
                 column: "rain".into(),
                 aggregates: vec![Aggregate::Count, Aggregate::Sum],
                 over: vec![("3h".into(), 3 * HOUR)],
+                value: None,
             }],
             ttl: Some(2 * HOUR),
+            ..FeatureView::default()
         }
     }
 

@@ -26,6 +26,12 @@ pub fn aggregate(
     row_count: usize,
     wanted: &[(Aggregate, i64)],
 ) -> Result<Vec<ArrayRef>> {
+    if let Some((one, _)) = wanted
+        .iter()
+        .find(|(one, _)| matches!(one, Aggregate::Distinct | Aggregate::Share))
+    {
+        return Err(Error::new(format!("`{}` is not counted", one.as_str())));
+    }
     let mut lengths: Vec<i64> = wanted.iter().map(|(_, length)| *length).collect();
     lengths.sort_unstable();
     lengths.dedup();
@@ -329,8 +335,10 @@ impl Output {
             .iter()
             .map(|aggregate| {
                 let values = match aggregate {
-                    Aggregate::Count => Values::Whole(vec![None; rows]),
-                    Aggregate::Mean | Aggregate::Std => Values::Real(vec![None; rows]),
+                    Aggregate::Count | Aggregate::Distinct => Values::Whole(vec![None; rows]),
+                    Aggregate::Mean | Aggregate::Std | Aggregate::Share => {
+                        Values::Real(vec![None; rows])
+                    }
                     Aggregate::Last => Values::Last(vec![None; rows]),
                     Aggregate::Sum | Aggregate::Min | Aggregate::Max if real => {
                         Values::Real(vec![None; rows])

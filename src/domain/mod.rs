@@ -14,6 +14,7 @@ pub mod error;
 pub mod event;
 pub mod experiment;
 pub mod feature;
+pub mod feature_version;
 pub mod host;
 pub mod ids;
 pub mod job;

@@ -290,53 +290,19 @@ fn named<'a>(config: &'a Config, name: &str) -> Result<&'a DatasetConfig> {
 /// The datasets that a statement names, in order of the configuration. Comments and quoted texts do not count;
 /// quoted identifiers do.
 fn names_in(sql: &str, config: &Config, own: &str) -> Vec<String> {
-    let words = words(sql);
+    let words = data::sql::words(sql);
     config
         .datasets
         .iter()
         .map(|dataset| &dataset.name)
-        .filter(|name| *name != own && words.iter().any(|word| word.eq_ignore_ascii_case(name)))
+        .filter(|name| {
+            *name != own
+                && words
+                    .iter()
+                    .any(|word| word.text.eq_ignore_ascii_case(name))
+        })
         .cloned()
         .collect()
-}
-
-/// The identifiers of a statement, bare and quoted.
-fn words(sql: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut letters = sql.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\'' => while letters.next().is_some_and(|next| next != '\'') {},
-            '-' if letters.peek() == Some(&'-') => {
-                while letters.next().is_some_and(|next| next != '\n') {}
-            }
-            '/' if letters.peek() == Some(&'*') => {
-                let mut before = ' ';
-                letters.next();
-                for next in letters.by_ref() {
-                    if before == '*' && next == '/' {
-                        break;
-                    }
-                    before = next;
-                }
-            }
-            '"' | '`' | '[' => {
-                let end = if letter == '[' { ']' } else { letter };
-                words.push(letters.by_ref().take_while(|next| *next != end).collect());
-            }
-            _ if letter.is_alphanumeric() || letter == '_' => {
-                let mut word = String::from(letter);
-                while let Some(next) =
-                    letters.next_if(|next| next.is_alphanumeric() || *next == '_')
-                {
-                    word.push(next);
-                }
-                words.push(word);
-            }
-            _ => {}
-        }
-    }
-    words
 }
 
 /// Every column that may be an input when the pipeline names none: all of the rows and features but target, row key,

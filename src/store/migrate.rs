@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_latest_by_run.sql"),
     include_str!("migrations/0006_access.sql"),
     include_str!("migrations/0007_profiles.sql"),
+    include_str!("migrations/0008_catalog.sql"),
 ];
 
 /// Brings the database up to date, each step in a transaction of its own.

@@ -35,6 +35,7 @@ pub mod search;
 pub mod table;
 pub mod tokens;
 pub mod transfer;
+pub mod view_versions;
 
 use crate::domain::{Error, ErrorKind, Result};
 use rusqlite::{OpenFlags, TransactionBehavior};

@@ -14,6 +14,7 @@ use crate::domain::drift::{
 use crate::domain::feature::{
     Aggregate, Entity, FeatureDetail, FeatureRow, FeatureView, FeaturesPage, Freshness, WindowSpec,
 };
+use crate::domain::feature_version::ViewPage;
 use crate::domain::host::{GpuSample, HostSample};
 use crate::domain::metric::Number;
 use crate::domain::profile::{ColumnProfile, Histogram};
@@ -258,6 +259,8 @@ fn feature(
             .map(|one| (ModelName::from("delay"), Version(13 - one)))
             .collect(),
         drifting: name == "dep_delay",
+        version: 1,
+        differs: false,
     }
 }
 
@@ -317,8 +320,10 @@ pub fn feature_detail(view: &str, name: &str) -> FeatureDetail {
                 column: "delay".to_owned(),
                 aggregates: vec![Aggregate::Mean],
                 over: vec![("7d".to_owned(), 7 * DAY * 1000)],
+                value: None,
             }],
             ttl: Some(3 * HOUR * 1000),
+            ..FeatureView::default()
         },
         meaning: "mean delay of carrier over 7d".to_owned(),
         profile: known.then(|| ColumnProfile {
@@ -351,6 +356,7 @@ pub fn feature_detail(view: &str, name: &str) -> FeatureDetail {
             Vec::new()
         },
         join_command: "trainyard features join delay --out FILE".to_owned(),
+        definition: ViewPage::default(),
     }
 }
 

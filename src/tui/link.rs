@@ -72,6 +72,7 @@ pub(super) fn follows(topic: &Topic) -> bool {
             | Topic::Compare { .. }
             | Topic::Model { .. }
             | Topic::Feature { .. }
+            | Topic::Dataset { .. }
             | Topic::DriftColumn { .. }
             | Topic::JobLog { .. }
     )

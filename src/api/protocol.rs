@@ -549,6 +549,19 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seen: Option<String>,
     },
+    /// Set or remove a run's tag.
+    TagRun {
+        /// Which.
+        run: RunId,
+        /// The tag.
+        key: String,
+        /// Its value; none removes it.
+        value: Option<String>,
+        /// The value that was there when the person began to write, empty for none; refused when it changed meanwhile.
+        /// None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<String>,
+    },
     /// Delete (archive) or restore a run.
     Archive {
         /// Which.
@@ -691,6 +704,7 @@ impl Command {
             | Self::CancelJob { .. }
             | Self::RetryJob { .. }
             | Self::Note { .. }
+            | Self::TagRun { .. }
             | Self::AcknowledgeAlert { .. }
             | Self::ExplainRows { .. } => Role::Operator,
             Self::Train { promote: true, .. }

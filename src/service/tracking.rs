@@ -574,24 +574,53 @@ impl Tracking {
 
     /// The same, refused when the note is not the one that the writer has `seen` (empty: there was none).
     pub fn note_as_seen(&self, run: &RunId, text: &str, seen: Option<&str>) -> Result<()> {
+        self.write_tag(run, NOTE, text, seen, "note", "the note")
+    }
+
+    /// Writes a run's tag, or takes it away (`value` none); refused when it is not the one that the writer has `seen`
+    /// (empty: there was none).
+    pub fn tag_as_seen(
+        &self,
+        run: &RunId,
+        key: &str,
+        value: Option<&str>,
+        seen: Option<&str>,
+    ) -> Result<()> {
+        if key == NOTE {
+            return self.note_as_seen(run, value.unwrap_or_default(), seen);
+        }
+        let what = format!("tag `{key}`");
+        self.write_tag(run, key, value.unwrap_or_default(), seen, "tag", &what)
+    }
+
+    fn write_tag(
+        &self,
+        run: &RunId,
+        key: &str,
+        text: &str,
+        seen: Option<&str>,
+        act: &'static str,
+        what: &str,
+    ) -> Result<()> {
         let tag = Pair {
-            key: NOTE.to_owned(),
+            key: key.to_owned(),
             value: text.to_owned(),
         };
         limits::tag(&tag)?;
         let (id, now) = (run.clone(), self.core.now());
         let seen = seen.map(str::to_owned);
+        let what = what.to_owned();
         let changed = self.core.store.write(move |transaction| {
             let (number, _) = active(transaction, &id)?;
             let before = runs::tags_of(transaction, number)?
                 .into_iter()
-                .find(|tag| tag.key == NOTE)
+                .find(|known| known.key == tag.key)
                 .map(|tag| tag.value);
             let there = before.as_deref().unwrap_or_default();
             if let Some(seen) = seen.filter(|seen| seen != there) {
                 return Err(Error::conflict(match there {
-                    "" => format!("the note was removed meanwhile, you saw: {seen}"),
-                    there => format!("the note was changed meanwhile; it says now: {there}"),
+                    "" => format!("{what} was removed meanwhile, you saw: {seen}"),
+                    there => format!("{what} was changed meanwhile; it says now: {there}"),
                 }));
             }
             if there == tag.value {
@@ -601,11 +630,23 @@ impl Tracking {
             match after {
                 Some(_) => runs::set_tag(transaction, number, &tag)?,
                 None => {
-                    runs::delete_tag(transaction, number, NOTE)?;
+                    runs::delete_tag(transaction, number, &tag.key)?;
                 }
             }
             let object = format!("run:{id}");
-            audit::by_actor(transaction, now, "note", object, before.as_deref(), after)?;
+            let said = |value: &str| match act {
+                "note" => value.to_owned(),
+                _ => format!("{} = {value}", tag.key),
+            };
+            let (before, after) = (before.as_deref().map(said), after.map(said));
+            audit::by_actor(
+                transaction,
+                now,
+                act,
+                object,
+                before.as_deref(),
+                after.as_deref(),
+            )?;
             Ok(true)
         })?;
         if changed {

@@ -261,6 +261,17 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
                 .note_as_seen(&run, &text, seen.as_deref())?;
             Reply::Done
         }
+        Command::TagRun {
+            run,
+            key,
+            value,
+            seen,
+        } => {
+            services
+                .tracking
+                .tag_as_seen(&run, &key, value.as_deref(), seen.as_deref())?;
+            Reply::Done
+        }
         Command::Archive { run, restore } => {
             services.tracking.archive(&run, restore)?;
             Reply::Done

@@ -18,6 +18,7 @@ pub mod pipelines;
 pub mod promotion;
 pub mod registry;
 pub mod requests;
+mod seen;
 mod served;
 pub mod serving;
 pub mod tracking;

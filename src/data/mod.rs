@@ -9,6 +9,7 @@ pub(crate) mod convert;
 mod csv;
 mod features;
 pub mod frame;
+pub mod history;
 pub mod instant;
 mod json_lines;
 mod json_rows;

@@ -134,7 +134,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 /// That the file is still the one that was hashed: same size and time, or else same content.
-pub(super) fn verify(stamp: &FileStamp) -> Result<()> {
+pub fn verify(stamp: &FileStamp) -> Result<()> {
     let path = Path::new(&stamp.path);
     if size_and_time(path)? == (stamp.bytes, stamp.modified) || sha256(path)? == stamp.sha256 {
         return Ok(());

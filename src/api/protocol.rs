@@ -8,14 +8,16 @@
 use crate::domain::access::{AuditEntry, Role, Token, TokenKind};
 use crate::domain::alert::Alert;
 use crate::domain::board::{GroupBy, RunGroups, Sweep};
-use crate::domain::dataset::DatasetRow;
+use crate::domain::dataset::{DatasetDetail, DatasetsPage};
 use crate::domain::deployment::{Deployment, Explanation, LivePage};
 use crate::domain::drift::{DriftDetail, DriftPage, DriftReport, Reference};
 use crate::domain::experiment::Experiment;
 use crate::domain::feature::{FeatureDetail, FeaturesPage};
+use crate::domain::feature_version::{FeaturesDiff, ViewPage};
 use crate::domain::host::HostSample;
 use crate::domain::job::{Job, JobLog, JobResult, JobsPage, PipelineRunState};
 use crate::domain::metric::{Metric, Series};
+use crate::domain::online::{PushAnswer, PushTo};
 use crate::domain::output::OutputPage;
 use crate::domain::profile::Profile;
 use crate::domain::registry::{
@@ -28,9 +30,10 @@ use crate::domain::{
     Version,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Raised whenever an older client could misread a newer daemon.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// What a client wants to see.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -101,6 +104,11 @@ pub enum Topic {
     },
     /// All datasets.
     Datasets,
+    /// One of them: profile, schema, violations, history.
+    Dataset {
+        /// Which.
+        dataset: String,
+    },
     /// A monitor's windows and one window's table. `monitor` none: the first; `report` none: the newest.
     Drift {
         /// Which monitor.
@@ -196,7 +204,7 @@ pub struct Notice {
 
 /// The state of a topic, whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "snapshot", content = "data", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 #[expect(
     clippy::large_enum_variant,
     reason = "a message is made once, sent once and taken apart; a box would cost more than it saves"
@@ -227,7 +235,9 @@ pub enum Snapshot {
     /// For [`Topic::Feature`].
     Feature(Box<FeatureDetail>),
     /// For [`Topic::Datasets`].
-    Datasets(Vec<DatasetRow>),
+    Datasets(DatasetsPage),
+    /// For [`Topic::Dataset`].
+    Dataset(Box<DatasetDetail>),
     /// For [`Topic::Drift`]; none without monitors.
     Drift(Option<DriftPage>),
     /// For [`Topic::DriftColumn`].
@@ -246,7 +256,7 @@ pub enum Snapshot {
 
 /// One message of the event stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "update", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 #[expect(
     clippy::large_enum_variant,
     reason = "a message is made once, sent once and taken apart; a box would cost more than it saves"
@@ -444,6 +454,12 @@ pub enum Command {
         views: Vec<String>,
         /// As of this instant; none: now.
         as_of: Option<Timestamp>,
+        /// Only facts whose event is not before this; none: what is new since the last time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Timestamp>,
+        /// Everything is read again.
+        #[serde(default)]
+        full: bool,
     },
     /// Join features to a pipeline's rows and write them.
     JoinFeatures {
@@ -456,12 +472,35 @@ pub enum Command {
         /// Absolute path.
         output: String,
     },
+    /// Rows for a view's dataset, its online values, or both; all of them or none.
+    Push {
+        /// A view, or a dataset and so all views over it.
+        source: String,
+        /// Columns of values.
+        df: BTreeMap<String, Vec<serde_json::Value>>,
+        /// Where to.
+        #[serde(default)]
+        to: PushTo,
+    },
     /// Values of features for entities, from the online store.
     OnlineFeatures {
         /// `view:feature`.
         features: Vec<String>,
         /// Key column to values.
         entities: std::collections::BTreeMap<String, Vec<serde_json::Value>>,
+    },
+    /// Put the definitions of `trainyard.toml` in force, or say what that would change.
+    ApplyFeatures {
+        /// Only say it.
+        dry_run: bool,
+        /// The difference that was looked at; refused when it is another one by now. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<String>,
+    },
+    /// Everything about a view's definition.
+    FeatureView {
+        /// `name`, or `name@2` of that version.
+        view: String,
     },
     /// Score a file.
     Predict {
@@ -676,12 +715,15 @@ impl Command {
             | Self::Alerts
             | Self::Experiments
             | Self::Tallies { .. }
+            | Self::FeatureView { .. }
+            | Self::ApplyFeatures { dry_run: true, .. }
             | Self::MetricHistory { .. }
             | Self::Explain { .. } => Role::Viewer,
             Self::Train { promote: false, .. }
             | Self::Materialize { .. }
             | Self::JoinFeatures { .. }
             | Self::OnlineFeatures { .. }
+            | Self::Push { .. }
             | Self::Predict { .. }
             | Self::Monitor { .. }
             | Self::Run { .. }
@@ -693,6 +735,7 @@ impl Command {
             | Self::AcknowledgeAlert { .. }
             | Self::ExplainRows { .. } => Role::Operator,
             Self::Train { promote: true, .. }
+            | Self::ApplyFeatures { dry_run: false, .. }
             | Self::Promote { .. }
             | Self::Rollback { .. }
             | Self::Register { .. }
@@ -721,7 +764,7 @@ impl Command {
 
 /// What a command answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "reply", content = "data", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Reply {
     /// Done.
     Done,
@@ -792,6 +835,12 @@ pub enum Reply {
     Deployment(Deployment),
     /// Online features: one object per entity.
     Features(Vec<serde_json::Value>),
+    /// What applying definitions changes, or changed.
+    FeaturesDiff(Box<FeaturesDiff>),
+    /// A view's definition.
+    FeatureView(Box<ViewPage>),
+    /// What became of pushed rows.
+    Pushed(PushAnswer),
     /// Why.
     Explanation(Box<Explanation>),
 }

@@ -178,8 +178,14 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
             Reply::Pipeline { run, job }
         }
         Command::PipelineRun { run } => Reply::PipelineRun(services.pipelines.state(run)?),
-        Command::Materialize { views, as_of } => {
-            Reply::Jobs(services.materialize(&views, as_of, by)?)
+        Command::Materialize {
+            views,
+            as_of,
+            from,
+            full,
+        } => Reply::Jobs(services.materialize(&views, from, as_of, full, by)?),
+        Command::Push { source, df, to } => {
+            Reply::Pushed(services.catalog.push(services, &source, df, to)?)
         }
         Command::JoinFeatures {
             pipeline,
@@ -191,6 +197,17 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
         ]),
         Command::OnlineFeatures { features, entities } => {
             Reply::Features(services.catalog.online(&features, &entities)?)
+        }
+        Command::ApplyFeatures { dry_run, seen } => {
+            let diff = services.apply_features(dry_run, seen.as_deref(), by)?;
+            if diff.applied {
+                // pipelines may name what is in force now
+                context.pipelines.reload()?;
+            }
+            Reply::FeaturesDiff(Box::new(diff))
+        }
+        Command::FeatureView { view } => {
+            Reply::FeatureView(Box::new(services.catalog.view_page(services, &view)?))
         }
         Command::Predict {
             model,

@@ -7,7 +7,7 @@ use crate::domain::registry::{CHAMPION, ModelVersion};
 use crate::domain::{Seen, Version};
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Effect, Then};
-use crate::tui::panes::Answer;
+use crate::tui::panes::{Answer, moves};
 use crate::tui::text;
 
 /// MLflow's stages.
@@ -170,13 +170,7 @@ impl Registry {
             ("alias", Answer::Text(text)) => self.set_alias(text.trim()),
             ("tag", Answer::Text(text)) => self.set_tag(text.trim()),
             ("note", Answer::Text(text)) => self.describe(text.trim()),
-            ("copy", Answer::Item(place)) => self
-                .copies()
-                .into_iter()
-                .nth(*place)
-                .map(|(what, text)| Effect::Copy { what, text })
-                .into_iter()
-                .collect(),
+            ("copy", Answer::Item(place)) => moves::copied(self.copies(), *place),
             _ => Vec::new(),
         }
     }

@@ -1,8 +1,9 @@
 //! What the registry pane reads: all models in one statement, all versions of one in a few, however many there are.
 
+use super::registry::{VERSION_COLUMNS, bare_version};
 use crate::domain::metric::Number;
-use crate::domain::registry::{CHAMPION, GateMark, ModelVersion, VersionRow};
-use crate::domain::{ModelName, Result, RunId, Timestamp, Version};
+use crate::domain::registry::{CHAMPION, GateMark, VersionRow};
+use crate::domain::{ModelName, Result, Version};
 use rusqlite::{Connection, Row, params};
 use std::collections::{BTreeMap, HashSet};
 

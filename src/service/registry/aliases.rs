@@ -5,10 +5,10 @@ use super::changes::NAME;
 use super::{CHAMPION, Registry};
 use crate::domain::registry::{AliasMove, MoveKind};
 use crate::domain::{Error, ModelName, Result, Version};
+use crate::store::Transaction;
 use crate::store::audit::{self, AuditLine};
 use crate::store::model_versions::VersionRecord;
 use crate::store::registry::{self as rows, NewMove};
-use crate::store::Transaction;
 
 /// What may be an alias: words, and none that MLflow reads as a version.
 fn check_alias_word(alias: &str) -> Result<()> {

@@ -7,9 +7,9 @@ use crate::domain::run::Pair;
 use crate::domain::{Error, Event, ModelName, Result, Seen, Version};
 use crate::service::seen::{Edited, unchanged};
 use crate::service::tracking::limits;
+use crate::store::Transaction;
 use crate::store::audit::{self, AuditLine};
 use crate::store::conditions::PROMPT;
-use crate::store::Transaction;
 use crate::store::model_versions::VersionRecord;
 use crate::store::registry as rows;
 
@@ -59,7 +59,13 @@ pub(super) fn as_described(
 }
 
 impl Registry {
-    pub(super) fn line(&self, by: &str, action: &str, model: &ModelName, detail: String) -> AuditLine {
+    pub(super) fn line(
+        &self,
+        by: &str,
+        action: &str,
+        model: &ModelName,
+        detail: String,
+    ) -> AuditLine {
         AuditLine {
             at: self.core.now(),
             by: by.to_owned(),

@@ -109,7 +109,12 @@ fn test(subject: &Subject, operator: Operator, operand: &Operand, sql: &mut Sql)
 }
 
 /// `column`, the operator's sign and the operand's marks.
-pub(in crate::store) fn compare(column: &str, operator: Operator, operand: &Operand, sql: &mut Sql) {
+pub(in crate::store) fn compare(
+    column: &str,
+    operator: Operator,
+    operand: &Operand,
+    sql: &mut Sql,
+) {
     let sign = match operator {
         Operator::Equal => "=",
         Operator::NotEqual => "!=",

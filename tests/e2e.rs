@@ -12,6 +12,8 @@ mod command;
 mod daemon;
 #[path = "e2e/dataset.rs"]
 mod dataset;
+#[path = "e2e/features.rs"]
+mod features;
 #[path = "e2e/house.rs"]
 mod house;
 #[path = "e2e/kill.rs"]

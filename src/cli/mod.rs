@@ -6,6 +6,7 @@ mod connect;
 mod daemon;
 mod dashboard;
 mod data;
+mod definitions;
 mod demo;
 mod doctor;
 mod experiments;
@@ -22,6 +23,7 @@ mod predict;
 mod run;
 mod runs;
 mod shell;
+mod sql;
 mod tokens;
 mod train;
 mod wait;
@@ -123,8 +125,8 @@ enum Command {
     Validate(data::ValidateArgs),
     /// Per-column drift between two files, or a streaming detector over one
     Drift(data::DriftArgs),
-    /// SQL over the workspace's datasets
-    Sql(data::SqlArgs),
+    /// SQL over the workspace's datasets, runs, models, features, drift and jobs
+    Sql(sql::SqlArgs),
     /// The feature store
     #[command(subcommand)]
     Features(features::FeaturesCommand),
@@ -265,7 +267,7 @@ fn run(cli: Cli, output: &Output) -> Result<Exit> {
         Command::Profile(args) => data::profile(&args, output),
         Command::Validate(args) => data::validate(&args, output),
         Command::Drift(args) => data::drift(&args, output),
-        Command::Sql(args) => data::sql(&args, &connection, output),
+        Command::Sql(args) => sql::run(&args, &connection, output),
         Command::Features(command) => features::run(&command, &connection, output),
         Command::Predict(args) => predict::predict(&args, &connection, output),
         Command::Explain(args) => predict::explain(&args, &connection, output),

@@ -149,8 +149,14 @@ impl Datasets {
                 None => view.feature_names(),
                 Some(feature) if view.feature_names().contains(feature) => vec![feature.clone()],
                 Some(feature) => {
+                    let newer = match view.version {
+                        0 => String::new(),
+                        version => format!(
+                            "; v{version} is in force, `trainyard features apply` takes what the file says"
+                        ),
+                    };
                     return Err(Error::not_found(format!(
-                        "feature view `{}` has no feature `{feature}`; it has `{}`",
+                        "feature view `{}` has no feature `{feature}`; it has `{}`{newer}",
                         view.name,
                         view.feature_names().join("`, `")
                     )));

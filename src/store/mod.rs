@@ -29,6 +29,7 @@ pub mod pipelines;
 pub mod purge;
 pub mod registered_models;
 pub mod registry;
+pub mod relations;
 pub mod runs;
 pub mod search;
 pub mod table;

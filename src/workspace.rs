@@ -69,6 +69,11 @@ impl Workspace {
         self.state().join("inference")
     }
 
+    /// Rows that were pushed, by dataset.
+    pub fn pushed(&self) -> PathBuf {
+        self.state().join("pushed")
+    }
+
     /// A job's folder.
     pub fn job(&self, job: JobId) -> PathBuf {
         self.state().join("jobs").join(job.to_string())

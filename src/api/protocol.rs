@@ -17,6 +17,7 @@ use crate::domain::feature_version::{FeaturesDiff, ViewPage};
 use crate::domain::host::HostSample;
 use crate::domain::job::{Job, JobLog, JobResult, JobsPage, PipelineRunState};
 use crate::domain::metric::{Metric, Series};
+use crate::domain::online::{PushAnswer, PushTo};
 use crate::domain::output::OutputPage;
 use crate::domain::profile::Profile;
 use crate::domain::registry::{
@@ -28,9 +29,10 @@ use crate::domain::{
     DeploymentName, ErrorKind, Event, ExperimentId, JobId, ModelName, RunId, Timestamp, Version,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Raised whenever an older client could misread a newer daemon.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// What a client wants to see.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -196,7 +198,7 @@ pub struct Notice {
 
 /// The state of a topic, whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "snapshot", content = "data", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 #[expect(
     clippy::large_enum_variant,
     reason = "a message is made once, sent once and taken apart; a box would cost more than it saves"
@@ -246,7 +248,7 @@ pub enum Snapshot {
 
 /// One message of the event stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "update", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 #[expect(
     clippy::large_enum_variant,
     reason = "a message is made once, sent once and taken apart; a box would cost more than it saves"
@@ -410,6 +412,12 @@ pub enum Command {
         views: Vec<String>,
         /// As of this instant; none: now.
         as_of: Option<Timestamp>,
+        /// Only facts whose event is not before this; none: what is new since the last time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Timestamp>,
+        /// Everything is read again.
+        #[serde(default)]
+        full: bool,
     },
     /// Join features to a pipeline's rows and write them.
     JoinFeatures {
@@ -421,6 +429,16 @@ pub enum Command {
         to: Option<Timestamp>,
         /// Absolute path.
         output: String,
+    },
+    /// Rows for a view's dataset, its online values, or both; all of them or none.
+    Push {
+        /// A view, or a dataset and so all views over it.
+        source: String,
+        /// Columns of values.
+        df: BTreeMap<String, Vec<serde_json::Value>>,
+        /// Where to.
+        #[serde(default)]
+        to: PushTo,
     },
     /// Values of features for entities, from the online store.
     OnlineFeatures {
@@ -658,6 +676,7 @@ impl Command {
             | Self::Materialize { .. }
             | Self::JoinFeatures { .. }
             | Self::OnlineFeatures { .. }
+            | Self::Push { .. }
             | Self::Predict { .. }
             | Self::Monitor { .. }
             | Self::Run { .. }
@@ -695,7 +714,7 @@ impl Command {
 
 /// What a command answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "reply", content = "data", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Reply {
     /// Done.
     Done,
@@ -770,6 +789,8 @@ pub enum Reply {
     FeaturesDiff(Box<FeaturesDiff>),
     /// A view's definition.
     FeatureView(Box<ViewPage>),
+    /// What became of pushed rows.
+    Pushed(PushAnswer),
     /// Why.
     Explanation(Box<Explanation>),
 }

@@ -21,6 +21,7 @@ pub mod job;
 pub mod logged_model;
 pub mod metric;
 pub mod model;
+pub mod online;
 pub mod output;
 mod printable;
 pub mod profile;

@@ -74,7 +74,7 @@ fn take_in(services: &Services, folder: &Path, spec: &JobSpec, result: &JobResul
             Ok(())
         }
         (JobSpec::Materialize(spec), JobResult::Materialize { .. }) => {
-            services.catalog.take_in(&spec.view.name, result)
+            services.catalog.take_in(spec, result)
         }
         (
             JobSpec::Validate(spec),

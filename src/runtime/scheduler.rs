@@ -461,14 +461,14 @@ start=$(sed 's/.*) //' /proc/$$/stat | cut -d' ' -f20)
 printf '{"pid":%s,"start":%s,"attempt":%s}' $$ "$start" "$attempt" > worker.json
 printf '{"event":"progress","share":0.5,"doing":"half"}\n' >> events.jsonl
 printf '{"event":"metrics","points":[{"key":"loss","value":0.5,"timestamp":1,"step":0}]}\n' >> events.jsonl
-end() { printf '{"attempt":%s,%s}' "$attempt" "$1" > new && mv new outcome.json; exit 0; }
+end() { printf '{"attempt":%s,"outcome":%s}' "$attempt" "$1" > new && mv new outcome.json; exit 0; }
 grep -q '"die-once"' spec.json && [ "$attempt" = 1 ] && kill -9 $$
 grep -q '"abort"' spec.json && { echo 'stack overflow' >&2; kill -6 $$; }
 if grep -q '"wait"' spec.json; then
-  trap 'end "\"state\":\"cancelled\""' TERM
+  trap 'end "\"cancelled\""' TERM
   while [ ! -f go ]; do sleep 0.02; done
 fi
-end '"state":"succeeded","result":{"kind":"command","status":0}'
+end '{"succeeded":{"result":{"command":{"status":0}}}}'
 "#;
 
     struct House {

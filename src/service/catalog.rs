@@ -1,12 +1,14 @@
 //! Feature views: what they are (`definitions`, `facets`, `typing`), how a changed file comes into force (`apply`), their
-//! newest values (`online`, `demand`), and what screens say of them (`pages`).
+//! newest values (`materialization`, `push`, `online`, `demand`), and what screens say of them (`pages`).
 
 mod apply;
 mod definitions;
 mod demand;
 mod facets;
-mod online;
+mod materialization;
+pub mod online;
 mod pages;
+pub mod push;
 #[cfg(test)]
 mod tests;
 mod typing;
@@ -16,6 +18,7 @@ pub use definitions::Views;
 use super::Core;
 use crate::domain::Result;
 use crate::store::online::Online;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// See the module's text.
@@ -24,6 +27,8 @@ pub struct Catalog {
     online: Mutex<Option<Arc<Online>>>,
     /// The file as it was when it was looked at last: it is read again when it was written since.
     desired: Mutex<pages::Desired>,
+    /// Columns of datasets that rows were pushed into.
+    columns: Mutex<HashMap<String, push::Known>>,
 }
 
 impl Catalog {
@@ -33,6 +38,7 @@ impl Catalog {
             core,
             online: Mutex::default(),
             desired: Mutex::default(),
+            columns: Mutex::default(),
         }
     }
 

@@ -8,6 +8,7 @@ use crate::domain::feature_version::ViewVersion;
 use crate::domain::job::{DataSource, TableSpec, ViewUse};
 use crate::domain::{Error, Result, Timestamp};
 use crate::store::files::{self as rows, DatasetCheck};
+use crate::store::push_log::PushLog;
 use crate::workspace::Workspace;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,7 +35,11 @@ impl Datasets {
     fn snap(&self, name: &str, pattern: &str) -> Result<Snapshot> {
         let known = self.known(name)?;
         let root = self.core.workspace.root();
-        let snapshot = data::source::snapshot(name, root, pattern, &known)?;
+        let given = data::source::snapshot(name, root, pattern, &known)?;
+        self.core.pushed.seal(name)?;
+        let pushed = self.core.pushed.pattern(name);
+        let pushed = data::source::snapshot(name, root, &pushed, &known)?;
+        let snapshot = data::pushed::joined(given, pushed);
         if !snapshot.files.is_empty() && snapshot.files != known {
             let (name, stamps) = (name.to_owned(), snapshot.files.clone());
             self.core
@@ -330,12 +335,9 @@ pub fn sources_of(workspace: &Workspace, config: &Config, sql: &str) -> Result<V
         .into_iter()
         .map(|name| {
             resolve_in(config, &name, &mut Vec::new(), &mut |name, pattern| {
-                Ok(data::source::snapshot(
-                    name,
-                    workspace.root(),
-                    pattern,
-                    &[],
-                )?)
+                let take = |pattern: &str| data::source::snapshot(name, workspace.root(), pattern, &[]);
+                let pushed = PushLog::new(workspace.pushed()).pattern(name);
+                Ok(data::pushed::joined(take(pattern)?, take(&pushed)?))
             })
         })
         .collect()

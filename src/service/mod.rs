@@ -34,6 +34,7 @@ use crate::domain::host::HostSample;
 use crate::domain::trigger::Cause;
 use crate::domain::{Clock, Event, ExperimentId, JobId, Result, Timestamp};
 use crate::store::artifacts::Space;
+use crate::store::push_log::PushLog;
 use crate::store::{Store, experiments, notices};
 use crate::workspace::Workspace;
 use std::sync::{Arc, RwLock};
@@ -50,6 +51,8 @@ pub struct Core {
     pub workspace: Workspace,
     /// Files of runs and models.
     pub artifacts: Space,
+    /// Rows that were pushed into datasets.
+    pub pushed: PushLog,
     config: RwLock<Arc<Config>>,
     views: catalog::Views,
 }
@@ -163,12 +166,14 @@ impl Services {
         })?;
         let artifacts = Space::new(workspace.artifacts());
         artifacts.sweep()?;
+        let pushed = PushLog::new(workspace.pushed());
         let core = Arc::new(Core {
             store,
             bus: bus::Bus::default(),
             clock,
             workspace,
             artifacts,
+            pushed,
             config: RwLock::new(Arc::new(config)),
             views: catalog::Views::default(),
         });

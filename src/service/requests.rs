@@ -90,11 +90,14 @@ impl Services {
         self.registry.delete_version(model, version, by)
     }
 
-    /// Queues the materialization of views (none named: of all), as of `as_of` or now.
+    /// Queues the materialization of views (none named: of all), as of `as_of` or now: what is new since the last one, or
+    /// everything (`full`), or facts whose event is not before `from`.
     pub fn materialize(
         &self,
         views: &[String],
+        from: Option<Timestamp>,
         as_of: Option<Timestamp>,
+        full: bool,
         by: &str,
     ) -> Result<Vec<JobId>> {
         let all = self.catalog.to_materialize()?;
@@ -108,7 +111,10 @@ impl Services {
         // All of them are resolved before the first is queued: one wrong name queues nothing.
         let specs = views
             .iter()
-            .map(|view| self.catalog.materialize_spec(self, view, as_of))
+            .map(|view| {
+                let spec = self.catalog.materialize_spec(self, view, as_of)?;
+                self.catalog.going_on(spec, from, full)
+            })
             .collect::<Result<Vec<_>>>()?;
         specs
             .into_iter()

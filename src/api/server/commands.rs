@@ -163,8 +163,14 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
             Reply::Pipeline { run, job }
         }
         Command::PipelineRun { run } => Reply::PipelineRun(services.pipelines.state(run)?),
-        Command::Materialize { views, as_of } => {
-            Reply::Jobs(services.materialize(&views, as_of, by)?)
+        Command::Materialize {
+            views,
+            as_of,
+            from,
+            full,
+        } => Reply::Jobs(services.materialize(&views, from, as_of, full, by)?),
+        Command::Push { source, df, to } => {
+            Reply::Pushed(services.catalog.push(services, &source, df, to)?)
         }
         Command::JoinFeatures {
             pipeline,

@@ -212,6 +212,8 @@ impl Catalog {
             source: services.datasets.source_of(&made)?,
             view: made.view.clone(),
             as_of: as_of.0.saturating_mul(1000),
+            from: None,
+            since: None,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::apply::{of_view, pipelines_of};
 use super::definitions::versioned;
-use super::online::{freshness, readable};
+use super::online::freshness;
 use super::{Catalog, facets};
 use crate::config::Config;
 use crate::domain::feature::{
@@ -11,10 +11,9 @@ use crate::domain::feature::{
 use crate::domain::feature_version::{Change, Reader, ViewPage, ViewVersion};
 use crate::domain::registry::LineageLine;
 use crate::domain::{Error, ModelName, Result, Timestamp, Version};
-use crate::service::{Services, configuration, inputs};
+use crate::service::{Services, configuration};
 use crate::store::catalog::{self as rows, Materialization};
 use crate::store::view_versions;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
@@ -178,7 +177,7 @@ impl Catalog {
         FeatureRow {
             feature: feature.to_owned(),
             view: view.name.clone(),
-            freshness: freshness(view, age),
+            freshness: freshness(view, feature, age),
             age_ms: age,
             null_share: made
                 .and_then(|made| {
@@ -293,27 +292,7 @@ impl Catalog {
             .read(|connection| rows::newest(connection, view))?;
         let users = self.users(services)?;
         let drifting = self.drifting(services)?;
-        let now = self.core.now();
-        let values = match &made {
-            None => Vec::new(),
-            Some(_) => self
-                .online_store()?
-                .some(view, 50)?
-                .into_iter()
-                .map(|row| {
-                    let age = row.event_time.map_or(0, |at| now.0 - at.div_euclid(1000));
-                    let value = match row.values.get(feature) {
-                        Some(Value::String(text)) => text.clone(),
-                        Some(Value::Number(number)) => number
-                            .as_f64()
-                            .map_or_else(|| number.to_string(), inputs::short),
-                        Some(Value::Null) | None => "null".into(),
-                        Some(other) => other.to_string(),
-                    };
-                    (readable(&row.key), value, age)
-                })
-                .collect(),
-        };
+        let values = self.some_values(&definition, feature, 50)?;
         Ok(FeatureDetail {
             row: self.row(&definition, feature, made.as_ref(), &users, &drifting),
             meaning: meaning(&definition, feature),

@@ -3,13 +3,12 @@
 use super::connect::{Connection, unexpected};
 use super::monitor::instant;
 use super::output::Output;
-use super::{Exit, Result, definitions, wait};
+use super::{Exit, Result, definitions, join, leaks, wait};
 use crate::api::protocol::{Command, Reply};
 use crate::domain::job::{JobResult, JobState};
 use crate::domain::online::Reading;
 use clap::Subcommand;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// Subcommands of `features`.
 #[derive(Subcommand, Debug)]
@@ -53,20 +52,10 @@ pub(crate) enum FeaturesCommand {
         #[arg(long, value_parser = super::train::pair)]
         entity: Vec<(String, String)>,
     },
-    /// A pipeline's rows with their features, each as of its instant, into a file
-    Join {
-        /// Whose rows and features
-        pipeline: String,
-        /// From this instant (inclusive)
-        #[arg(long)]
-        from: Option<String>,
-        /// To this instant (exclusive)
-        #[arg(long)]
-        to: Option<String>,
-        /// CSV, Parquet or JSON lines, by its ending
-        #[arg(long)]
-        out: PathBuf,
-    },
+    /// Rows with features as of their instants, into a file
+    Join(join::JoinArgs),
+    /// Whether a feature knows what nobody could know at its instant
+    Check(leaks::CheckArgs),
 }
 
 pub(crate) fn run(
@@ -139,35 +128,8 @@ pub(crate) fn run(
             }
             Ok(Exit::Done)
         }
-        FeaturesCommand::Join {
-            pipeline,
-            from,
-            to,
-            out,
-        } => {
-            let client = connection.client(true)?;
-            let command = Command::JoinFeatures {
-                pipeline: pipeline.clone(),
-                from: from.as_deref().map(instant).transpose()?,
-                to: to.as_deref().map(instant).transpose()?,
-                output: std::path::absolute(out)?.to_string_lossy().into_owned(),
-            };
-            let Reply::Jobs(jobs) = client.command(&command)? else {
-                return Err(unexpected());
-            };
-            let Some(id) = jobs.first() else {
-                return Err(unexpected());
-            };
-            let (job, result) = wait::until_ended(&client, *id, output)?;
-            let Some(JobResult::Features { path, rows }) = &result else {
-                return wait::without_result(&job, output);
-            };
-            if output.json {
-                output.document(&result)?;
-            }
-            output.line(format!("{rows} rows with features in {path}"));
-            Ok(Exit::Done)
-        }
+        FeaturesCommand::Join(args) => join::run(args, connection, output),
+        FeaturesCommand::Check(args) => leaks::run(args, connection, output),
     }
 }
 

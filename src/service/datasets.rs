@@ -4,6 +4,7 @@ use super::Core;
 use crate::config::{Config, DatasetConfig, FeatureUse, PipelineConfig};
 use crate::data::{self, Frame};
 use crate::domain::dataset::{ColumnKind, DatasetRow, FileStamp, Schema, Snapshot, Violation};
+use crate::domain::feature::FeatureView;
 use crate::domain::feature_version::ViewVersion;
 use crate::domain::job::{DataSource, TableSpec, ViewUse};
 use crate::domain::{Error, Result, Timestamp};
@@ -52,52 +53,8 @@ impl Datasets {
     /// The rows of a feature view: its dataset, or its own SQL, as they were defined when it was applied, with its derived
     /// columns.
     pub fn source_of(&self, made: &ViewVersion) -> Result<DataSource> {
-        let config = Config {
-            datasets: made
-                .datasets
-                .iter()
-                .map(|one| DatasetConfig {
-                    name: one.name.clone(),
-                    path: one.path.clone(),
-                    sql: one.sql.clone(),
-                    ..DatasetConfig::default()
-                })
-                .collect(),
-            ..Config::default()
-        };
-        let view = &made.view;
-        let about = |error: Error| error.context(format!("feature view `{}`", view.name));
-        let mut snap = |name: &str, pattern: &str| self.snap(name, pattern);
-        let rows = match &view.sql {
-            None => {
-                resolve_in(&config, &view.dataset, &mut Vec::new(), &mut snap).map_err(about)?
-            }
-            Some(sql) => DataSource::Sql {
-                name: view.source_name(),
-                from: names_in(sql, &config, "")
-                    .into_iter()
-                    .map(|used| resolve_in(&config, &used, &mut Vec::new(), &mut snap))
-                    .collect::<Result<Vec<_>>>()
-                    .map_err(about)?,
-                sql: sql.clone(),
-            },
-        };
-        if view.derive.is_empty() {
-            return Ok(rows);
-        }
-        let columns: Vec<String> = view
-            .derive
-            .iter()
-            .map(|one| format!("({}\n) as {}", one.expression, quoted(&one.name)))
-            .collect();
-        Ok(DataSource::Sql {
-            name: format!("{} with derived columns", rows.name()),
-            sql: format!(
-                "select *, {} from {}",
-                columns.join(", "),
-                quoted(rows.name())
-            ),
-            from: vec![rows],
+        rows_of(&kept(made), &made.view, &mut |name, pattern| {
+            self.snap(name, pattern)
         })
     }
 
@@ -335,17 +292,81 @@ pub fn sources_of(workspace: &Workspace, config: &Config, sql: &str) -> Result<V
         .into_iter()
         .map(|name| {
             resolve_in(config, &name, &mut Vec::new(), &mut |name, pattern| {
-                let take = |pattern: &str| data::source::snapshot(name, workspace.root(), pattern, &[]);
-                let pushed = PushLog::new(workspace.pushed()).pattern(name);
-                Ok(data::pushed::joined(take(pattern)?, take(&pushed)?))
+                snap_alone(workspace, name, pattern)
             })
         })
         .collect()
 }
 
-/// A name as SQL quotes it.
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+/// The files of a dataset and what was pushed into it, hashed.
+fn snap_alone(workspace: &Workspace, name: &str, pattern: &str) -> Result<Snapshot> {
+    let take = |pattern: &str| data::source::snapshot(name, workspace.root(), pattern, &[]);
+    let pushed = PushLog::new(workspace.pushed()).pattern(name);
+    Ok(data::pushed::joined(take(pattern)?, take(&pushed)?))
+}
+
+/// The rows of a feature view as the configuration defines it, resolved without a store: every file is hashed.
+pub fn view_rows(workspace: &Workspace, config: &Config, view: &FeatureView) -> Result<DataSource> {
+    rows_of(config, view, &mut |name, pattern| {
+        snap_alone(workspace, name, pattern)
+    })
+}
+
+/// The same of a definition in force, with its datasets as they were when it was applied.
+pub fn version_rows(workspace: &Workspace, made: &ViewVersion) -> Result<DataSource> {
+    view_rows(workspace, &kept(made), &made.view)
+}
+
+/// A configuration of the datasets that a definition was applied with.
+fn kept(made: &ViewVersion) -> Config {
+    Config {
+        datasets: made
+            .datasets
+            .iter()
+            .map(|one| DatasetConfig {
+                name: one.name.clone(),
+                path: one.path.clone(),
+                sql: one.sql.clone(),
+                ..DatasetConfig::default()
+            })
+            .collect(),
+        ..Config::default()
+    }
+}
+
+/// A view's dataset, or its own SQL over datasets, with its derived columns.
+fn rows_of(config: &Config, view: &FeatureView, snap: &mut Snap<'_>) -> Result<DataSource> {
+    let about = |error: Error| error.context(format!("feature view `{}`", view.name));
+    let rows = match &view.sql {
+        None => resolve_in(config, &view.dataset, &mut Vec::new(), snap).map_err(about)?,
+        Some(sql) => DataSource::Sql {
+            name: view.source_name(),
+            from: names_in(sql, config, "")
+                .into_iter()
+                .map(|used| resolve_in(config, &used, &mut Vec::new(), snap))
+                .collect::<Result<Vec<_>>>()
+                .map_err(about)?,
+            sql: sql.clone(),
+        },
+    };
+    if view.derive.is_empty() {
+        return Ok(rows);
+    }
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let columns: Vec<String> = view
+        .derive
+        .iter()
+        .map(|one| format!("({}\n) as {}", one.expression, quoted(&one.name)))
+        .collect();
+    Ok(DataSource::Sql {
+        name: format!("{} with derived columns", rows.name()),
+        sql: format!(
+            "select *, {} from {}",
+            columns.join(", "),
+            quoted(rows.name())
+        ),
+        from: vec![rows],
+    })
 }
 
 fn named<'a>(config: &'a Config, name: &str) -> Result<&'a DatasetConfig> {

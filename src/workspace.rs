@@ -99,6 +99,11 @@ impl Workspace {
         self.state().join("daemon.json")
     }
 
+    /// Where the daemon listened last, kept when it ends: commands that it started go on asking there.
+    pub fn last_address(&self) -> PathBuf {
+        self.state().join("last-address.json")
+    }
+
     /// The daemon's socket. The kernel's limit for its path is 107 bytes: a deeper workspace has it
     /// in the user's runtime directory, named by the workspace's hash.
     pub fn socket(&self) -> PathBuf {

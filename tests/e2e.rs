@@ -6,6 +6,8 @@
 
 #[path = "e2e/access.rs"]
 mod access;
+#[path = "e2e/bad_files.rs"]
+mod bad_files;
 #[path = "e2e/command.rs"]
 mod command;
 #[path = "e2e/daemon.rs"]

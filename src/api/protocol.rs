@@ -8,7 +8,7 @@
 use crate::domain::access::{AuditEntry, Role, Token, TokenKind};
 use crate::domain::alert::Alert;
 use crate::domain::board::{GroupBy, RunGroups, Sweep};
-use crate::domain::dataset::DatasetRow;
+use crate::domain::dataset::{DatasetDetail, DatasetsPage};
 use crate::domain::deployment::{Deployment, Explanation, LivePage};
 use crate::domain::drift::{DriftDetail, DriftPage, DriftReport, Reference};
 use crate::domain::experiment::Experiment;
@@ -26,7 +26,8 @@ use crate::domain::registry::{
 use crate::domain::run::{Comparison, Run, RunDetail, RunQuery, RunTable};
 use crate::domain::transfer::{Part, Taken, Tally};
 use crate::domain::{
-    DeploymentName, ErrorKind, Event, ExperimentId, JobId, ModelName, RunId, Timestamp, Version,
+    DeploymentName, ErrorKind, Event, ExperimentId, JobId, ModelName, RunId, Seen, Timestamp,
+    Version,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -103,6 +104,11 @@ pub enum Topic {
     },
     /// All datasets.
     Datasets,
+    /// One of them: profile, schema, violations, history.
+    Dataset {
+        /// Which.
+        dataset: String,
+    },
     /// A monitor's windows and one window's table. `monitor` none: the first; `report` none: the newest.
     Drift {
         /// Which monitor.
@@ -229,7 +235,9 @@ pub enum Snapshot {
     /// For [`Topic::Feature`].
     Feature(Box<FeatureDetail>),
     /// For [`Topic::Datasets`].
-    Datasets(Vec<DatasetRow>),
+    Datasets(DatasetsPage),
+    /// For [`Topic::Dataset`].
+    Dataset(Box<DatasetDetail>),
     /// For [`Topic::Drift`]; none without monitors.
     Drift(Option<DriftPage>),
     /// For [`Topic::DriftColumn`].
@@ -309,7 +317,7 @@ pub enum Command {
         reason: String,
         /// What the person saw; refused when it moved meanwhile. None: whatever it is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        seen: Option<SeenChampion>,
+        seen: Option<Seen<Version>>,
     },
     /// Move the champion alias back.
     Rollback {
@@ -319,7 +327,7 @@ pub enum Command {
         to: Option<Version>,
         /// What the person saw; refused when it moved meanwhile. None: whatever it is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        seen: Option<SeenChampion>,
+        seen: Option<Seen<Version>>,
     },
     /// The page that says what [`Command::Promote`] would change.
     PreviewPromotion {
@@ -350,6 +358,9 @@ pub enum Command {
         alias: String,
         /// Where to; none removes it.
         version: Option<Version>,
+        /// What the person saw; refused when it changed meanwhile. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Seen<Version>>,
     },
     /// Move a version to one of MLflow's stages.
     SetStage {
@@ -359,6 +370,9 @@ pub enum Command {
         version: Version,
         /// `None`, `Staging`, `Production` or `Archived`.
         stage: String,
+        /// What the person saw; refused when it changed meanwhile. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Seen<String>>,
     },
     /// Write a version's description.
     DescribeVersion {
@@ -368,6 +382,9 @@ pub enum Command {
         version: Version,
         /// The text; empty removes it.
         text: String,
+        /// What the person saw; refused when it changed meanwhile. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Seen<String>>,
     },
     /// Set or remove a version's tag.
     TagVersion {
@@ -379,6 +396,31 @@ pub enum Command {
         key: String,
         /// Its value; none removes it.
         value: Option<String>,
+        /// What the person saw; refused when it changed meanwhile. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Seen<String>>,
+    },
+    /// Write a model's description.
+    DescribeModel {
+        /// Which.
+        model: ModelName,
+        /// The text; empty removes it.
+        text: String,
+        /// What the person saw; refused when it changed meanwhile. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Seen<String>>,
+    },
+    /// Set or remove a model's tag.
+    TagModel {
+        /// Which.
+        model: ModelName,
+        /// The tag.
+        key: String,
+        /// Its value; none removes it.
+        value: Option<String>,
+        /// What the person saw; refused when it changed meanwhile. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Seen<String>>,
     },
     /// Delete a version for good. One that an alias names, or that a deployment answers with, stays.
     DeleteVersion {
@@ -542,6 +584,18 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seen: Option<String>,
     },
+    /// Set or remove a run's tag; `mlflow.runName` renames it.
+    TagRun {
+        /// Which.
+        run: RunId,
+        /// The tag.
+        key: String,
+        /// Its value; none removes it.
+        value: Option<String>,
+        /// What the person saw; refused when it changed meanwhile. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Seen<String>>,
+    },
     /// Delete (archive) or restore a run.
     Archive {
         /// Which.
@@ -646,13 +700,6 @@ pub enum Command {
     Shutdown,
 }
 
-/// The champion that a person saw when deciding to move it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SeenChampion {
-    /// Its version; none: there was no champion.
-    pub champion: Option<Version>,
-}
-
 impl Command {
     /// The least role that may ask for it. Reading is for viewers; what the machine works at is for operators; what serves,
     /// and what is deleted, for maintainers; who may come in, and the daemon itself, for admins.
@@ -684,6 +731,7 @@ impl Command {
             | Self::CancelJob { .. }
             | Self::RetryJob { .. }
             | Self::Note { .. }
+            | Self::TagRun { .. }
             | Self::AcknowledgeAlert { .. }
             | Self::ExplainRows { .. } => Role::Operator,
             Self::Train { promote: true, .. }
@@ -697,6 +745,8 @@ impl Command {
             | Self::Archive { .. }
             | Self::DescribeVersion { .. }
             | Self::TagVersion { .. }
+            | Self::DescribeModel { .. }
+            | Self::TagModel { .. }
             | Self::ArchiveExperiment { .. }
             | Self::Import { .. }
             | Self::Audit { .. } => Role::Maintainer,

@@ -16,6 +16,7 @@ mod relation;
 mod shape;
 mod tokens;
 mod vector;
+mod wide;
 mod words;
 
 use super::column::{Cell, GrowingColumn};
@@ -40,6 +41,7 @@ pub use words::{Word, words};
 /// The rows of `statement` (one `select`) over the named tables.
 /// Fails with SQLite's message, followed by the tables and columns there are.
 pub fn query(tables: &[(String, Frame)], statement: &str) -> Result<Frame> {
+    let tables = &*wide::narrowed(tables, statement)?;
     let connection = connect(tables)?;
     let mut select = prepared(&connection, tables, statement)?;
     if let Some(frame) = by_columns::answer(tables, statement, &select)? {

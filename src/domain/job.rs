@@ -232,6 +232,12 @@ pub struct ValidateSpec {
     pub source: DataSource,
     /// What is expected; none: infer and report.
     pub schema: Option<Schema>,
+    /// Where that comes from, for the violations: a file's name, or `frozen at first use`.
+    #[serde(default)]
+    pub schema_from: String,
+    /// The environment that the data is for.
+    #[serde(default)]
+    pub environment: Option<String>,
 }
 
 /// A dataset's profile.
@@ -239,6 +245,15 @@ pub struct ValidateSpec {
 pub struct ProfileSpec {
     /// The dataset.
     pub source: DataSource,
+    /// Only these files, by path: the others' states are kept. None: all.
+    #[serde(default)]
+    pub only: Option<Vec<String>>,
+    /// The column with the instant of a row.
+    #[serde(default)]
+    pub timestamp: Option<String>,
+    /// What the signal is about.
+    #[serde(default)]
+    pub target: Option<String>,
 }
 
 /// An external command, held by a worker.
@@ -379,8 +394,11 @@ pub enum Outcome {
 pub enum JobResult {
     /// A profile.
     Profile {
-        /// It.
+        /// Of the files that were looked at.
         profile: Profile,
+        /// The file in the job's folder with the mergeable state of each.
+        #[serde(default)]
+        states: Option<String>,
     },
     /// What validation found.
     Validate {

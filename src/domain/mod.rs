@@ -27,6 +27,8 @@ mod printable;
 pub mod profile;
 pub mod registry;
 pub mod run;
+pub mod schema;
+pub mod seen;
 pub mod transfer;
 pub mod trigger;
 
@@ -36,3 +38,4 @@ pub use error::{Error, ErrorKind, Result};
 pub use event::Event;
 pub use ids::{DeploymentName, ExperimentId, JobId, LoggedModelId, ModelName, RunId, Version};
 pub use printable::{printable, printable_path, quotable};
+pub use seen::Seen;

@@ -92,8 +92,17 @@ fn take_in(services: &Services, folder: &Path, spec: &JobSpec, result: &JobResul
             }
             services
                 .datasets
-                .record_violations(dataset, violations, *rows)
+                .record_violations(&spec.source, violations, *rows)
         }
+        (
+            JobSpec::Profile(spec),
+            JobResult::Profile {
+                states: Some(states),
+                ..
+            },
+        ) => services
+            .datasets
+            .take_in_profile(spec, &folder.join(states)),
         _ => Ok(()),
     }
 }

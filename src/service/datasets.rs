@@ -1,18 +1,26 @@
 //! Datasets: names of the configuration -> files with their hashes; what their last validation said; frozen schemas.
 
+mod page;
+mod profiles;
+
 use super::Core;
 use crate::config::{Config, DatasetConfig, FeatureUse, PipelineConfig};
 use crate::data::{self, Frame};
-use crate::domain::dataset::{ColumnKind, DatasetRow, FileStamp, Schema, Snapshot, Violation};
+use crate::domain::dataset::{ColumnKind, FileStamp, Schema, Snapshot, Violation};
 use crate::domain::feature::FeatureView;
 use crate::domain::feature_version::ViewVersion;
 use crate::domain::job::{DataSource, TableSpec, ViewUse};
-use crate::domain::{Error, Result, Timestamp};
+use crate::domain::{Error, Event, Result, Timestamp};
 use crate::store::files::{self as rows, DatasetCheck};
 use crate::store::push_log::PushLog;
 use crate::workspace::Workspace;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// A new file that was written less than this ago is looked at again, milliseconds.
+const QUIET: i64 = 300;
+/// How often, before it is told.
+const LOOKS: usize = 40;
 
 /// See the module's text.
 pub struct Datasets {
@@ -36,7 +44,7 @@ impl Datasets {
     fn snap(&self, name: &str, pattern: &str) -> Result<Snapshot> {
         let known = self.known(name)?;
         let root = self.core.workspace.root();
-        let given = data::source::snapshot(name, root, pattern, &known)?;
+        let given = self.settled(name, pattern, &known)?;
         self.core.pushed.seal(name)?;
         let pushed = self.core.pushed.pattern(name);
         let pushed = data::source::snapshot(name, root, &pushed, &known)?;
@@ -56,6 +64,40 @@ impl Datasets {
         rows_of(&kept(made), &made.view, &mut |name, pattern| {
             self.snap(name, pattern)
         })
+    }
+
+    /// The files of a dataset once no new one was written a moment ago: who writes without renaming may still be at it.
+    fn settled(&self, name: &str, pattern: &str, known: &[FileStamp]) -> Result<Snapshot> {
+        let root = self.core.workspace.root();
+        let mut snapshot = data::source::snapshot(name, root, pattern, known)?;
+        for _ in 0..LOOKS {
+            let newest = (snapshot.files.iter())
+                .filter(|file| !known.contains(file))
+                .map(|file| file.modified)
+                .max();
+            let age = newest.map(|at| self.core.now().since(Timestamp(at)));
+            match age.and_then(|age| u64::try_from(QUIET - age).ok()) {
+                Some(rest) if rest <= QUIET.unsigned_abs() => {
+                    std::thread::sleep(std::time::Duration::from_millis(rest));
+                }
+                _ => return Ok(snapshot),
+            }
+            let again = data::source::snapshot(name, root, pattern, &snapshot.files)?;
+            if again == snapshot {
+                return Ok(snapshot);
+            }
+            snapshot = again;
+        }
+        Err(Error::invalid(format!(
+            "dataset `{name}`: its files are still being written; let their writer use a name that ends in `.tmp` and rename it"
+        )))
+    }
+
+    /// Its files changed, and have settled: who shows it looks again.
+    pub fn files_changed(&self, name: &str) {
+        self.core.bus.emit(Event::DatasetChanged {
+            dataset: name.to_owned(),
+        });
     }
 
     /// The stamps of a dataset's files when they were last hashed.
@@ -152,17 +194,28 @@ impl Datasets {
         Ok(views)
     }
 
-    /// Keeps what a validation found.
-    pub fn record_violations(&self, name: &str, violations: &[Violation], rows: u64) -> Result<()> {
-        let name = name.to_owned();
+    /// Keeps what a validation of `source` found.
+    pub fn record_violations(
+        &self,
+        source: &DataSource,
+        violations: &[Violation],
+        rows: u64,
+    ) -> Result<()> {
+        let name = source.name().to_owned();
         let check = DatasetCheck {
             rows,
             violations: violations.to_vec(),
+            digest: Some(profiles::digest(source)),
             at: self.core.now(),
+        };
+        let event = Event::DatasetChanged {
+            dataset: name.clone(),
         };
         self.core
             .store
-            .write(move |transaction| rows::record_check(transaction, &name, &check))
+            .write(move |transaction| rows::record_check(transaction, &name, &check))?;
+        self.core.bus.emit(event);
+        Ok(())
     }
 
     /// What the last validation of a dataset found.
@@ -183,9 +236,16 @@ impl Datasets {
         let text = std::fs::read_to_string(&path).map_err(|error| {
             Error::from(error).context(format!("reading the schema `{file}` of dataset `{name}`"))
         })?;
-        toml::from_str(&text).map(Some).map_err(|error| {
+        data::schema::parse(&text).map(Some).map_err(|error| {
             Error::invalid(format!("the schema `{file}` of dataset `{name}`: {error}"))
         })
+    }
+
+    /// Where that comes from, for people.
+    pub fn schema_from(&self, name: &str) -> Result<String> {
+        let config = self.core.config();
+        let file = named(&config, name)?.schema.clone();
+        Ok(file.unwrap_or_else(|| data::schema::FROZEN.to_owned()))
     }
 
     /// What was frozen on first use; none before that.
@@ -202,45 +262,6 @@ impl Datasets {
         self.core
             .store
             .write(move |transaction| rows::freeze_schema(transaction, &name, &schema, at))
-    }
-
-    /// All datasets.
-    pub fn list(&self) -> Result<Vec<DatasetRow>> {
-        let config = self.core.config();
-        config
-            .datasets
-            .iter()
-            .map(|dataset| {
-                let check = self.last_check(&dataset.name)?;
-                let files = match &dataset.path {
-                    Some(pattern) => matching(self.core.workspace.root(), pattern),
-                    None => Vec::new(),
-                };
-                let facts: Vec<std::fs::Metadata> = files
-                    .iter()
-                    .filter_map(|file| std::fs::metadata(file).ok())
-                    .collect();
-                Ok(DatasetRow {
-                    name: dataset.name.clone(),
-                    source: dataset
-                        .path
-                        .clone()
-                        .or_else(|| dataset.sql.clone())
-                        .unwrap_or_default(),
-                    files: facts.len() as u64,
-                    bytes: facts.iter().map(std::fs::Metadata::len).sum(),
-                    rows: check.as_ref().map(|check| check.rows),
-                    modified: facts
-                        .iter()
-                        .filter_map(|fact| fact.modified().ok())
-                        .max()
-                        .map(|at| {
-                            Timestamp(chrono::DateTime::<chrono::Utc>::from(at).timestamp_millis())
-                        }),
-                    violations: check.map(|check| check.violations.len() as u64),
-                })
-            })
-            .collect()
     }
 }
 

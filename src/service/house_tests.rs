@@ -7,7 +7,7 @@ use super::fixture::{House, NOW, model_name, requests};
 use crate::domain::deployment::DeploymentState;
 use crate::domain::drift::{DriftVerdict, Reference};
 use crate::domain::registry::{CHAMPION, MoveKind};
-use crate::domain::{DeploymentName, ErrorKind, Event, Timestamp, Version};
+use crate::domain::{DeploymentName, ErrorKind, Event, Seen, Timestamp, Version};
 use serde_json::json;
 
 const BOTH: [&str; 2] = ["x", "color"];
@@ -103,7 +103,7 @@ fn a_champion_that_somebody_else_moved_is_not_moved_over() {
     let one = house.champion("logistic", &BOTH);
     let two = house.champion("bayes", &BOTH);
     // both look while `two` serves; the first goes back, the second would go back from what is no more
-    let seen = Some(Some(two));
+    let seen = Some(Seen::of(Some(two)));
     let back = registry.rollback_as_seen(&model_name(), Some(one), "ana", seen);
     assert_eq!(back.unwrap().to, Some(one));
     let late = registry
@@ -113,10 +113,11 @@ fn a_champion_that_somebody_else_moved_is_not_moved_over() {
     assert!(late.message.contains("moved by ana"), "{late}");
     assert!(late.message.contains(&one.to_string()), "{late}");
     let late = registry
-        .promote_as_seen(&model_name(), two, "bo", true, "r", Some(None))
+        .promote_as_seen(&model_name(), two, "bo", true, "r", Some(Seen::of(None)))
         .unwrap_err();
     assert_eq!(late.kind, ErrorKind::Conflict);
-    let right = registry.promote_as_seen(&model_name(), two, "bo", true, "r", Some(Some(one)));
+    let seen = Some(Seen::of(Some(one)));
+    let right = registry.promote_as_seen(&model_name(), two, "bo", true, "r", seen);
     assert_eq!(right.unwrap().to, Some(two));
     let audit = house.services.access.audit(Some("model:late"), 1).unwrap();
     assert_eq!(audit[0].old.as_deref(), Some(one.to_string().as_str()));
@@ -128,7 +129,7 @@ fn other_aliases_are_set_by_hand_and_the_champion_is_not() {
     let house = House::new();
     let registry = &house.services.registry;
     let version = house.version("logistic", &BOTH).version;
-    let set = |alias, version| registry.set_alias(&model_name(), alias, version, "ana");
+    let set = |alias, version| registry.set_alias(&model_name(), alias, version, "ana", None);
     set("challenger", Some(version)).unwrap();
     assert_eq!(
         registry.resolve(&model_name(), "challenger").unwrap(),
@@ -550,4 +551,80 @@ fn what_is_pushed_is_online_at_once_and_in_the_dataset() {
     let error = refused(json!({"color": ["red"], "at": [at]}));
     assert!(error.contains("`x`"), "{error}");
     assert_eq!(look(), [json!(41.5), json!(7.0)]);
+}
+
+#[test]
+fn an_edit_over_somebody_elses_is_refused_and_says_whose() {
+    let house = House::new();
+    let registry = &house.services.registry;
+    let version = house.version("logistic", &BOTH).version;
+    let name = model_name();
+    let text = |text: &str| Some(text.to_owned());
+    let saw = |was: Option<String>| Some(Seen::of(was));
+    let late = |error: crate::domain::Error, parts: &[&str]| {
+        assert_eq!(error.kind, ErrorKind::Conflict);
+        for part in parts {
+            assert!(error.message.contains(part), "{error}");
+        }
+    };
+    registry
+        .tag_version(&name, version, "owner", text("bo"), "bo", saw(None))
+        .unwrap();
+    late(
+        registry
+            .tag_version(&name, version, "owner", text("ana"), "ana", saw(None))
+            .unwrap_err(),
+        &[
+            "tag `owner` of v1 of `late` is `bo` now",
+            "by bo",
+            "not there",
+        ],
+    );
+    registry
+        .describe_version(&name, version, "first", "bo", saw(text("")))
+        .unwrap();
+    late(
+        registry
+            .describe_version(&name, version, "mine", "ana", saw(None))
+            .err()
+            .unwrap(),
+        &["description of v1", "`first`", "by bo"],
+    );
+    registry
+        .set_stage(&name, version, "Staging", false, "bo", saw(text("None")))
+        .unwrap();
+    late(
+        registry
+            .set_stage(&name, version, "Archived", false, "ana", saw(text("None")))
+            .err()
+            .unwrap(),
+        &["the stage of v1", "`Staging`", "by bo"],
+    );
+    registry
+        .tag_model(&name, "team", text("x"), "bo", saw(None))
+        .unwrap();
+    late(
+        registry
+            .tag_model(&name, "team", None, "ana", saw(text("y")))
+            .unwrap_err(),
+        &["tag `team` of `late` is `x` now", "you saw `y`"],
+    );
+    registry
+        .set_alias(&name, "blue", Some(version), "bo", Some(Seen::of(None)))
+        .unwrap();
+    let two = house.version("bayes", &BOTH).version;
+    late(
+        registry
+            .set_alias(&name, "blue", Some(two), "ana", Some(Seen::of(None)))
+            .unwrap_err(),
+        &[
+            "`blue` of `late` names v1 now",
+            "by bo",
+            "you saw no version",
+        ],
+    );
+    // MLflow's clients say nothing of what they saw
+    registry
+        .tag_version(&name, version, "owner", text("ana"), "mlflow", None)
+        .unwrap();
 }

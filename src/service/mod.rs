@@ -19,6 +19,7 @@ pub mod promotion;
 pub mod query;
 pub mod registry;
 pub mod requests;
+mod seen;
 mod served;
 pub mod serving;
 pub mod tracking;

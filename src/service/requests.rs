@@ -6,9 +6,7 @@ use crate::config::PipelineConfig;
 use crate::data;
 use crate::data::Frame;
 use crate::domain::deployment::{Explanation, RequestRow};
-use crate::domain::job::{
-    DataSource, FeaturesSpec, JobSpec, PredictSpec, ProfileSpec, TableSpec, ValidateSpec,
-};
+use crate::domain::job::{DataSource, FeaturesSpec, JobSpec, PredictSpec, TableSpec, ValidateSpec};
 use crate::domain::registry::ModelVersion;
 use crate::domain::trigger::Cause;
 use crate::domain::{Error, JobId, ModelName, Result, RunId, Timestamp, Version};
@@ -199,14 +197,13 @@ impl Services {
         let validate = JobSpec::Validate(ValidateSpec {
             source: source.clone(),
             schema,
+            schema_from: self.datasets.schema_from(dataset)?,
+            environment: None,
         });
+        let profile = self.datasets.to_profile(source)?;
         Ok(vec![
             self.submit(format!("validate {dataset}"), validate, by)?,
-            self.submit(
-                format!("profile {dataset}"),
-                JobSpec::Profile(ProfileSpec { source }),
-                by,
-            )?,
+            self.submit(format!("profile {dataset}"), JobSpec::Profile(profile), by)?,
         ])
     }
 

@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_purge.sql"),
     include_str!("migrations/0005_latest_by_run.sql"),
     include_str!("migrations/0006_access.sql"),
+    include_str!("migrations/0007_profiles.sql"),
     include_str!("migrations/0008_catalog.sql"),
     include_str!("migrations/0010_points.sql"),
     include_str!("migrations/0011_job_forms.sql"),

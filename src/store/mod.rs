@@ -26,6 +26,7 @@ pub mod model_versions;
 pub mod notices;
 pub mod online;
 pub mod pipelines;
+pub mod profiles;
 pub mod purge;
 pub mod push_log;
 pub mod registered_models;

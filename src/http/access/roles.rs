@@ -245,6 +245,6 @@ pub fn rule(method: &str, pattern: &str) -> Option<Rule> {
 
 /// The table, for tests.
 #[cfg(test)]
-pub(super) fn all() -> &'static [Line] {
+pub(crate) fn all() -> &'static [Line] {
     ROUTES
 }

@@ -321,7 +321,8 @@ pub fn sources_of(workspace: &Workspace, config: &Config, sql: &str) -> Result<V
         .into_iter()
         .map(|name| {
             resolve_in(config, &name, &mut Vec::new(), &mut |name, pattern| {
-                let take = |pattern: &str| data::source::snapshot(name, workspace.root(), pattern, &[]);
+                let take =
+                    |pattern: &str| data::source::snapshot(name, workspace.root(), pattern, &[]);
                 let pushed = PushLog::new(workspace.pushed()).pattern(name);
                 Ok(data::pushed::joined(take(pattern)?, take(&pushed)?))
             })

@@ -338,16 +338,17 @@ fn quoted(name: &str) -> String {
 /// The rows of a feature view as the configuration defines it, resolved without a store: every file is hashed.
 pub fn view_rows(workspace: &Workspace, config: &Config, view: &FeatureView) -> Result<DataSource> {
     rows_of(config, view, &mut |name, pattern| {
-        Ok(data::source::snapshot(name, workspace.root(), pattern, &[])?)
+        Ok(data::source::snapshot(
+            name,
+            workspace.root(),
+            pattern,
+            &[],
+        )?)
     })
 }
 
 /// The rows of a feature view: its dataset, or its own SQL, with its derived columns; `snap` finds a dataset's files.
-fn rows_of(
-    config: &Config,
-    view: &FeatureView,
-    snap: &mut Snap<'_>,
-) -> Result<DataSource> {
+fn rows_of(config: &Config, view: &FeatureView, snap: &mut Snap<'_>) -> Result<DataSource> {
     let rows = match &view.sql {
         None => resolve_in(config, &view.dataset, &mut Vec::new(), snap)?,
         Some(sql) => DataSource::Sql {

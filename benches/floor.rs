@@ -310,7 +310,6 @@ fn features() -> Outcome {
             &column,
             &line,
             &line,
-            ROWS,
             &[(Aggregate::Mean, 3 * HOUR), (Aggregate::Mean, 168 * HOUR)],
             None,
         )?);

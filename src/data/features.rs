@@ -18,7 +18,7 @@ pub(super) struct History<'a> {
     view: &'a FeatureView,
     frame: &'a Frame,
     pub(super) event: Int64Array,
-    created: Option<Int64Array>,
+    pub(super) created: Option<Int64Array>,
 }
 
 impl<'a> History<'a> {
@@ -55,7 +55,6 @@ impl<'a> History<'a> {
         names: &[String],
         entity: &[u32],
         rows: &Timeline,
-        row_count: usize,
     ) -> Result<Vec<Option<ArrayRef>>> {
         let mut found: Vec<Option<ArrayRef>> = vec![None; names.len()];
         let asked = windows_of(self.view, names);
@@ -68,7 +67,7 @@ impl<'a> History<'a> {
                 .frame
                 .column(&spec.column)
                 .map_err(|error| about(self.view, &error))?;
-            let arrays = counted(self.view, spec, &features, column, &events, rows, row_count)?;
+            let arrays = counted(self.view, spec, &features, column, &events, rows)?;
             for (feature, array) in features.iter().zip(arrays) {
                 found[feature.place] = Some(array);
             }
@@ -89,7 +88,12 @@ impl<'a> History<'a> {
             }
         };
         let entity: Vec<u32> = entity.iter().enumerate().map(near).collect();
-        Timeline::new(&entity, rows.entities(), known, Some(&self.event))
+        Timeline::new(
+            &entity,
+            rows.entities(),
+            known,
+            self.created.as_ref().map(|_| &self.event),
+        )
     }
 }
 
@@ -145,14 +149,13 @@ pub(super) fn counted(
     column: &ArrayRef,
     events: &Timeline,
     rows: &Timeline,
-    row_count: usize,
 ) -> Result<Vec<ArrayRef>> {
     let wanted: Vec<(Aggregate, i64)> = features
         .iter()
         .map(|feature| (feature.aggregate, feature.length))
         .collect();
     let value = spec.value.as_deref();
-    window::aggregate(column, events, rows, row_count, &wanted, value)
+    window::aggregate(column, events, rows, &wanted, value)
         .map_err(|error| about(view, &format!("windows over `{}`: {error}", spec.column)))
 }
 
@@ -216,7 +219,7 @@ pub(super) fn join(
     let of_facts =
         found(&directory, &right, facts.frame.rows()).map_err(|error| about_keys(view, &error))?;
     let asked = Timeline::new(&of_rows, directory.count(), at, None);
-    let mut features = facts.windows(names, &of_facts, &asked, rows.rows())?;
+    let mut features = facts.windows(names, &of_facts, &asked)?;
     let plain: Vec<usize> = (0..names.len())
         .filter(|place| features[*place].is_none())
         .collect();
@@ -272,7 +275,7 @@ pub(super) fn newest(view: &FeatureView, facts: &Frame, as_of: i64) -> Result<Fr
         .filter(|entity| winners.is_valid(*entity as usize))
         .collect();
     let names = view.stored_names();
-    let windows = facts.windows(&names, &of_facts, &asked, everyone.len())?;
+    let windows = facts.windows(&names, &of_facts, &asked)?;
     let of_seen = |array: &ArrayRef| {
         arrow_select::take::take(array, &seen, None).map_err(|error| about(view, &error))
     };

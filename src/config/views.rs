@@ -73,6 +73,7 @@ pub(super) fn read_view(name: String, section: Section<'_, '_>, lines: &mut Line
         on_demand,
         request,
         ttl: section.duration("ttl").map(|ms| ms * 1000),
+        allowed_lateness: section.duration("allowed_lateness").map(|ms| ms * 1000),
         name,
     };
     check(&view, &section);

@@ -123,7 +123,8 @@ impl Reading {
             }
             rows += 1;
             if record.len() != self.width {
-                let short = chunk.last && record.len() < self.width && reader.is_done();
+                let end = usize::try_from(reader.position().byte()).unwrap_or_default();
+                let short = chunk.last && record.len() < self.width && end >= text.len();
                 return Err(failed(
                     &self.path,
                     format!(

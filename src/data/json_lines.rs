@@ -136,7 +136,7 @@ fn wrong(chunk: &Chunk, line: &str, error: &serde_json::Error) -> String {
         let text = text
             .rfind(" at line ")
             .map_or(text.as_str(), |at| &text[..at]);
-        let joint = if text.starts_with(", column") {
+        let joint = if text.starts_with(", column") || text.starts_with(": ") {
             ""
         } else {
             ": "

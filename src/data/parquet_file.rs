@@ -133,7 +133,13 @@ impl Reading {
         if readers.len() == 1
             && let Some(only) = readers.pop()
         {
-            return Ok(Box::new(only));
+            let places = only.places.clone();
+            return Ok(Box::new(only.map(move |part| {
+                let (arrays, rows) = part?;
+                let mut columns: Vec<_> = places.iter().zip(arrays).collect();
+                columns.sort_by_key(|(place, _)| **place);
+                Ok((columns.into_iter().map(|(_, array)| array).collect(), rows))
+            })));
         }
         let mut parts = Vec::with_capacity(readers.len());
         for (number, mut reader) in readers.into_iter().enumerate() {

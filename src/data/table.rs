@@ -387,6 +387,8 @@ mod tests {
                 view: view.clone(),
                 source: source.clone(),
                 as_of,
+                from: None,
+                since: None,
             })
             .unwrap()
         };

@@ -224,11 +224,13 @@ mod tests {
     #[test]
     fn what_unpacks_without_end_is_refused() {
         let line = b"0\n".repeat(1 << 19);
-        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
         for _ in 0..80 {
             packer.write_all(&line).unwrap();
         }
-        let error = all(&packer.finish().unwrap(), "a.csv.gz").unwrap_err();
+        let error = all(&packer.finish().unwrap(), "a.csv.gz")
+            .map(|_| ())
+            .unwrap_err();
         assert!(error.contains("200 times"), "{error}");
     }
 }

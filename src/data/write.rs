@@ -2,6 +2,7 @@
 
 use super::frame::texts;
 use super::{Error, Frame, Result};
+use crate::domain::printable_path;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, BooleanArray, Float64Array, Int64Array, StringArray};
 use arrow_schema::DataType;
@@ -105,7 +106,7 @@ impl Drop for Writer {
 }
 
 fn failed(path: &Path, error: &dyn std::fmt::Display) -> Error {
-    Error::new(format!("writing `{}`: {error}", path.display()))
+    Error::new(format!("writing `{}`: {error}", printable_path(path)))
 }
 
 fn folder(path: &Path) -> &Path {

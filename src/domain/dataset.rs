@@ -1,10 +1,15 @@
 //! Datasets: named files with a schema, and what is wrong with them.
 
 use super::Timestamp;
+use super::profile::Profile;
+pub use super::schema::{
+    Environment, Expectation, HistoryRule, RowsExpectation, Rule, SampleRow, Schema, Severity,
+    Strategy, Violation,
+};
 use serde::{Deserialize, Serialize};
 
 /// What a column holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ColumnKind {
     /// Whole numbers.
@@ -12,6 +17,7 @@ pub enum ColumnKind {
     /// Any numbers.
     Number,
     /// Text.
+    #[default]
     Text,
     /// True or false.
     Boolean,
@@ -32,7 +38,7 @@ impl std::fmt::Display for ColumnKind {
 }
 
 /// A column's name and type.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ColumnSpec {
     /// Its name.
     pub name: String,
@@ -40,58 +46,6 @@ pub struct ColumnSpec {
     pub kind: ColumnKind,
     /// Whether nulls are expected.
     pub nullable: bool,
-}
-
-/// What is expected of a column.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Expectation {
-    /// Name, type, nullability.
-    #[serde(flatten)]
-    pub column: ColumnSpec,
-    /// Smallest value.
-    pub min: Option<f64>,
-    /// Greatest value.
-    pub max: Option<f64>,
-    /// All values there may be.
-    pub domain: Option<Vec<String>>,
-    /// Greatest share of nulls.
-    pub max_null_share: Option<f64>,
-}
-
-/// The frozen expectations of a dataset.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Schema {
-    /// In order.
-    pub columns: Vec<Expectation>,
-}
-
-/// How bad a violation is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Worth a look.
-    Warning,
-    /// Nothing may learn from it.
-    Error,
-}
-
-/// One thing that is not as expected.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Violation {
-    /// Column, if it is about one.
-    pub column: Option<String>,
-    /// `missing_column`, `wrong_type`, `out_of_range`, `not_in_domain`, `too_many_nulls`, `unexpected_column`, …
-    pub rule: String,
-    /// How bad.
-    pub severity: Severity,
-    /// In words, with the limit and where it came from.
-    pub detail: String,
-    /// Rows concerned.
-    pub count: u64,
-    /// Of how many.
-    pub of: u64,
-    /// Up to five row numbers, from 1.
-    pub sample_rows: Vec<u64>,
 }
 
 /// One file of a snapshot.
@@ -119,7 +73,7 @@ pub struct Snapshot {
 }
 
 /// A dataset as screens list it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DatasetRow {
     /// Its name.
     pub name: String,
@@ -131,8 +85,93 @@ pub struct DatasetRow {
     pub bytes: u64,
     /// Rows, once counted.
     pub rows: Option<u64>,
+    /// Columns, once looked at.
+    #[serde(default)]
+    pub columns: Option<u64>,
     /// When its newest file changed.
     pub modified: Option<Timestamp>,
-    /// What the last validation found.
+    /// The newest instant of its timestamp column, microseconds, once profiled.
+    #[serde(default)]
+    pub newest: Option<i64>,
+    /// The digest of the snapshot that was profiled or validated last.
+    #[serde(default)]
+    pub digest: Option<String>,
+    /// What its profile warns of.
+    #[serde(default)]
+    pub warnings: Option<u64>,
+    /// What the last validation found, and what its history says.
     pub violations: Option<u64>,
+    /// Those of them that nothing may learn from.
+    #[serde(default)]
+    pub errors: Option<u64>,
+    /// When it was validated last.
+    #[serde(default)]
+    pub checked: Option<Timestamp>,
+    /// When it was profiled last.
+    #[serde(default)]
+    pub profiled: Option<Timestamp>,
+    /// Files that came or changed since it was profiled.
+    #[serde(default)]
+    pub unprofiled: u64,
+}
+
+/// All datasets.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DatasetsPage {
+    /// In the configuration's order.
+    pub rows: Vec<DatasetRow>,
+}
+
+/// A dataset, whole.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DatasetDetail {
+    /// Its line of the table.
+    pub row: DatasetRow,
+    /// The column with the instant of a row.
+    pub timestamp: Option<String>,
+    /// Its profile; none before it was profiled.
+    pub profile: Option<Profile>,
+    /// What is expected of it; none before its first use.
+    pub schema: Option<Schema>,
+    /// Where that comes from: the schema's file, or `frozen at first use`.
+    pub schema_from: String,
+    /// What the last validation found, worst first.
+    pub violations: Vec<Violation>,
+    /// What is odd in the history of its days, newest first.
+    pub anomalies: Vec<Violation>,
+    /// Its days, oldest first; at most 366.
+    pub days: Vec<Day>,
+}
+
+/// A day of a dataset: what its files of that day hold. A file's day is that of its newest instant, or of its last
+/// change where the dataset has no timestamp.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Day {
+    /// `2013-01-31`.
+    pub day: String,
+    /// Files.
+    pub files: u64,
+    /// Rows.
+    pub rows: u64,
+    /// In order.
+    pub columns: Vec<ColumnDay>,
+}
+
+/// A column on a day.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ColumnDay {
+    /// Its name.
+    pub name: String,
+    /// Share of nulls.
+    pub null_share: f64,
+    /// Different values.
+    pub distinct: u64,
+    /// Mean of the finite numbers.
+    pub mean: Option<f64>,
+    /// Their standard deviation.
+    pub std: Option<f64>,
+    /// The smallest.
+    pub min: Option<f64>,
+    /// The greatest.
+    pub max: Option<f64>,
 }

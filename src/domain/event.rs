@@ -74,6 +74,11 @@ pub enum Event {
         /// Which.
         view: String,
     },
+    /// A dataset was validated or profiled.
+    DatasetChanged {
+        /// Which.
+        dataset: String,
+    },
     /// The machine was measured.
     HostSampled,
     /// An alert was raised, acknowledged or resolved.

@@ -182,6 +182,9 @@ pub struct FeatureView {
     pub request: Vec<RequestInput>,
     /// Older rows do not count; microseconds. None: no limit.
     pub ttl: Option<i64>,
+    /// How far behind the watermark a fact may come and still be taken into the online values; microseconds. None: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_lateness: Option<i64>,
 }
 
 impl FeatureView {

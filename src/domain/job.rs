@@ -217,6 +217,12 @@ pub struct MaterializeSpec {
     pub source: DataSource,
     /// As of this instant; microseconds.
     pub as_of: i64,
+    /// Only facts whose event is not before this, microseconds; none: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<i64>,
+    /// The generation that it goes on from; none: everything is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<super::online::Since>,
 }
 
 /// A dataset's schema checked.
@@ -226,6 +232,12 @@ pub struct ValidateSpec {
     pub source: DataSource,
     /// What is expected; none: infer and report.
     pub schema: Option<Schema>,
+    /// Where that comes from, for the violations: a file's name, or `frozen at first use`.
+    #[serde(default)]
+    pub schema_from: String,
+    /// The environment that the data is for.
+    #[serde(default)]
+    pub environment: Option<String>,
 }
 
 /// A dataset's profile.
@@ -233,6 +245,15 @@ pub struct ValidateSpec {
 pub struct ProfileSpec {
     /// The dataset.
     pub source: DataSource,
+    /// Only these files, by path: the others' states are kept. None: all.
+    #[serde(default)]
+    pub only: Option<Vec<String>>,
+    /// The column with the instant of a row.
+    #[serde(default)]
+    pub timestamp: Option<String>,
+    /// What the signal is about.
+    #[serde(default)]
+    pub target: Option<String>,
 }
 
 /// An external command, held by a worker.
@@ -250,7 +271,7 @@ pub struct CommandSpec {
 
 /// What a job does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum JobSpec {
     /// See [`ProfileSpec`].
     Profile(ProfileSpec),
@@ -344,7 +365,7 @@ pub enum WorkerEvent {
 
 /// How a worker ends: `outcome.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Done.
     Succeeded {
@@ -369,12 +390,15 @@ pub enum Outcome {
 
 /// What came out of a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum JobResult {
     /// A profile.
     Profile {
-        /// It.
+        /// Of the files that were looked at.
         profile: Profile,
+        /// The file in the job's folder with the mergeable state of each.
+        #[serde(default)]
+        states: Option<String>,
     },
     /// What validation found.
     Validate {
@@ -392,7 +416,7 @@ pub enum JobResult {
         /// Rows.
         rows: u64,
     },
-    /// Newest values, written as `online.parquet` in the job's folder: key columns, event time, features.
+    /// Newest values, written as `online.rows` in the job's folder.
     Materialize {
         /// Entities.
         rows: u64,
@@ -402,6 +426,9 @@ pub enum JobResult {
         watermark: Option<i64>,
         /// Profiles of the features.
         profile: Profile,
+        /// What was read.
+        #[serde(default)]
+        reading: super::online::Reading,
     },
     /// A model directory `model/` in the job's folder.
     Train {

@@ -12,8 +12,19 @@ pub struct Histogram {
     pub counts: Vec<u64>,
 }
 
+/// How long texts are, in characters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lengths {
+    /// The shortest.
+    pub min: u64,
+    /// The longest.
+    pub max: u64,
+    /// The mean.
+    pub mean: f64,
+}
+
 /// One column's profile.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ColumnProfile {
     /// Its name.
     pub name: String,
@@ -37,21 +48,64 @@ pub struct ColumnProfile {
     pub std: Option<f64>,
     /// (q, value) for 0.01 0.05 0.25 0.5 0.75 0.95 0.99.
     pub quantiles: Vec<(f64, f64)>,
-    /// Equal widths from min to max, 20 bins; empty for text.
+    /// Equal widths from min to max, 20 bins; empty for text. Where it is estimated, what lies within a hundredth of a bin
+    /// of an edge may be counted on its other side.
     pub histogram: Histogram,
     /// Most frequent values of text (and of numbers with few distinct ones), most frequent first.
     pub top: Vec<(String, u64)>,
+    /// Distinct, quantiles, histogram and top values are counted, not estimated.
+    #[serde(default)]
+    pub exact: bool,
+    /// Of the finite numbers, without bias correction (`scipy.stats.skew`).
+    #[serde(default)]
+    pub skewness: Option<f64>,
+    /// Of texts.
+    #[serde(default)]
+    pub lengths: Option<Lengths>,
+    /// Times with (some of them, all of them) and without a zone: `utc`, `none`, `mixed`; none for what is no time.
+    #[serde(default)]
+    pub zone: Option<String>,
+}
+
+/// How much a column says about the target. Computed on at most 32,768 rows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Signal {
+    /// The column.
+    pub column: String,
+    /// Mutual information over the target's entropy (Theil's uncertainty coefficient): 0 says nothing, 1 determines the
+    /// target. Numbers in twenty bins of equal counts, texts by value; bias taken off as Miller and Madow (1955) do.
+    pub information: f64,
+    /// Share of the target's variance between the column's bins (Pearson's correlation ratio, squared); none where the
+    /// target has more than two classes.
+    pub ratio: Option<f64>,
+    /// Area under the curve when the column alone ranks the rows, the better direction; none unless the target has two
+    /// classes. Texts are ranked by their share of the target in the other half of the rows.
+    pub auc: Option<f64>,
+    /// Rows where both are known.
+    pub rows: u64,
+    /// The column alone nearly determines the target.
+    pub leaks: bool,
 }
 
 /// A dataset's profile.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     /// Rows.
     pub rows: u64,
     /// In order.
     pub columns: Vec<ColumnProfile>,
-    /// Pearson correlation of pairs of numeric columns with |r| >= 0.3, strongest first, at most 50.
+    /// Pearson correlation of pairs of numeric columns with |r| >= 0.3, strongest first, at most 50; computed on at most
+    /// 32,768 rows.
     pub correlations: Vec<(String, String, f64)>,
     /// In words: constant, identifier-like, skewed, …
     pub warnings: Vec<String>,
+    /// What the signal is about.
+    #[serde(default)]
+    pub target: Option<String>,
+    /// How much each column says about the target, most first; empty without one.
+    #[serde(default)]
+    pub signal: Vec<Signal>,
+    /// The warnings by column, in the columns' order: a warning is in both lists.
+    #[serde(default)]
+    pub noted: Vec<(String, String)>,
 }

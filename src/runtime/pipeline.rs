@@ -4,7 +4,7 @@
 
 use super::{code, overrides};
 use crate::config::PipelineConfig;
-use crate::domain::dataset::{Schema, Severity};
+use crate::domain::dataset::Severity;
 use crate::domain::job::{
     EvaluateSpec, Job, JobResult, JobSpec, JobState, TableSpec, TrainSpec, TrainerSpec,
     ValidateSpec,
@@ -329,8 +329,12 @@ impl PipelineRunner {
         let dataset = place.plan.table.rows.name().to_owned();
         let result = self.job(run, Step::Validate, place, |plan| {
             let source = plan.table.rows.clone();
-            let schema = self.schema(&dataset)?;
-            let spec = JobSpec::Validate(ValidateSpec { source, schema });
+            let spec = JobSpec::Validate(ValidateSpec {
+                source,
+                schema: self.services.datasets.schema(&dataset)?,
+                schema_from: self.services.datasets.schema_from(&dataset)?,
+                environment: None,
+            });
             Ok((format!("validate {dataset}"), spec))
         })?;
         let Ended::With(result) = result else {
@@ -355,23 +359,6 @@ impl PipelineRunner {
             errors.join("; ")
         );
         Ok(Next::End("failed", Some(reason)))
-    }
-
-    /// What is expected of a dataset: its schema file, or what was inferred and frozen with its first use.
-    fn schema(&self, dataset: &str) -> Result<Option<Schema>> {
-        let config = self.services.core.config();
-        let file = config
-            .dataset(dataset)
-            .and_then(|dataset| dataset.schema.as_deref());
-        let Some(file) = file else {
-            return self.services.datasets.frozen_schema(dataset);
-        };
-        let path = self.services.core.workspace.root().join(file);
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| Error::from(error).context(format!("reading `{}`", path.display())))?;
-        toml::from_str(&text).map(Some).map_err(|error| {
-            Error::invalid(format!("`{}` is no schema", path.display())).because(error)
-        })
     }
 
     fn train(&self, run: &PipelineRun, place: &mut Place) -> Result<Next> {

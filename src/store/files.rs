@@ -47,6 +47,8 @@ pub struct DatasetCheck {
     pub rows: u64,
     /// What was not as expected.
     pub violations: Vec<Violation>,
+    /// The digest of the snapshot that was looked at; none for checks of earlier versions.
+    pub digest: Option<String>,
     /// When.
     pub at: Timestamp,
 }
@@ -59,12 +61,13 @@ pub fn record_check(
 ) -> Result<()> {
     transaction
         .prepare_cached(
-            "insert into dataset_checks (dataset, rows, violations, at) values (?1, ?2, ?3, ?4)",
+            "insert into dataset_checks (dataset, rows, violations, digest, at) values (?1, ?2, ?3, ?4, ?5)",
         )?
         .execute(params![
             dataset,
             i64::try_from(check.rows).unwrap_or(i64::MAX),
             serde_json::to_string(&check.violations)?,
+            check.digest,
             check.at.0
         ])?;
     Ok(())
@@ -72,17 +75,20 @@ pub fn record_check(
 
 /// The newest validation of a dataset.
 pub fn last_check(connection: &Connection, dataset: &str) -> Result<Option<DatasetCheck>> {
-    let found: Option<(i64, String, i64)> = connection
+    let found: Option<(i64, String, Option<String>, i64)> = connection
         .prepare_cached(
-            "select rows, violations, at from dataset_checks where dataset = ?1 order by id desc limit 1",
+            "select rows, violations, digest, at from dataset_checks where dataset = ?1 order by id desc limit 1",
         )?
-        .query_row([dataset], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_row([dataset], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })
         .optional()?;
     found
-        .map(|(rows, violations, at)| {
+        .map(|(rows, violations, digest, at)| {
             Ok(DatasetCheck {
                 rows: rows.unsigned_abs(),
                 violations: serde_json::from_str(&violations)?,
+                digest,
                 at: Timestamp(at),
             })
         })

@@ -41,7 +41,10 @@ pub(super) fn snapshot(context: &Context, topic: &Topic) -> Result<Snapshot> {
         Topic::Feature { view, feature } => {
             Snapshot::Feature(Box::new(services.catalog.feature(services, view, feature)?))
         }
-        Topic::Datasets => Snapshot::Datasets(services.datasets.list()?),
+        Topic::Datasets => Snapshot::Datasets(services.datasets.page()?),
+        Topic::Dataset { dataset } => {
+            Snapshot::Dataset(Box::new(services.datasets.detail(dataset)?))
+        }
         Topic::Drift {
             monitor,
             report,
@@ -211,7 +214,10 @@ pub(super) fn touches(event: &Event, topic: &Topic) -> bool {
             event,
             E::FeaturesChanged { .. } | E::DriftReported { .. } | E::RegistryChanged { .. }
         ),
-        Topic::Datasets => matches!(event, E::JobChanged { .. }),
+        Topic::Datasets => matches!(event, E::JobChanged { .. } | E::DatasetChanged { .. }),
+        Topic::Dataset { dataset: shown } => {
+            matches!(event, E::DatasetChanged { dataset } if dataset == shown)
+        }
         Topic::Drift { monitor: shown, .. } => match event {
             E::DriftReported { monitor } => shown.as_ref().is_none_or(|shown| shown == monitor),
             E::AliasMoved { .. } => true,

@@ -310,6 +310,7 @@ fn features() -> Outcome {
             &column,
             &line,
             &line,
+            ROWS,
             &[(Aggregate::Mean, 3 * HOUR), (Aggregate::Mean, 168 * HOUR)],
             None,
         )?);

@@ -50,11 +50,12 @@ impl<'a> History<'a> {
     }
 
     /// The window features called `names`, for rows on a timeline; in the order of `names`, none for other features.
-    fn windows(
+    pub(super) fn windows(
         &self,
         names: &[String],
         entity: &[u32],
         rows: &Timeline,
+        row_count: usize,
     ) -> Result<Vec<Option<ArrayRef>>> {
         let mut found: Vec<Option<ArrayRef>> = vec![None; names.len()];
         let asked = windows_of(self.view, names);
@@ -67,7 +68,7 @@ impl<'a> History<'a> {
                 .frame
                 .column(&spec.column)
                 .map_err(|error| about(self.view, &error))?;
-            let arrays = counted(self.view, spec, &features, column, &events, rows)?;
+            let arrays = counted(self.view, spec, &features, column, &events, rows, row_count)?;
             for (feature, array) in features.iter().zip(arrays) {
                 found[feature.place] = Some(array);
             }
@@ -149,13 +150,14 @@ pub(super) fn counted(
     column: &ArrayRef,
     events: &Timeline,
     rows: &Timeline,
+    row_count: usize,
 ) -> Result<Vec<ArrayRef>> {
     let wanted: Vec<(Aggregate, i64)> = features
         .iter()
         .map(|feature| (feature.aggregate, feature.length))
         .collect();
     let value = spec.value.as_deref();
-    window::aggregate(column, events, rows, &wanted, value)
+    window::aggregate(column, events, rows, row_count, &wanted, value)
         .map_err(|error| about(view, &format!("windows over `{}`: {error}", spec.column)))
 }
 
@@ -219,7 +221,7 @@ pub(super) fn join(
     let of_facts =
         found(&directory, &right, facts.frame.rows()).map_err(|error| about_keys(view, &error))?;
     let asked = Timeline::new(&of_rows, directory.count(), at, None);
-    let mut features = facts.windows(names, &of_facts, &asked)?;
+    let mut features = facts.windows(names, &of_facts, &asked, rows.rows())?;
     let plain: Vec<usize> = (0..names.len())
         .filter(|place| features[*place].is_none())
         .collect();
@@ -275,7 +277,7 @@ pub(super) fn newest(view: &FeatureView, facts: &Frame, as_of: i64) -> Result<Fr
         .filter(|entity| winners.is_valid(*entity as usize))
         .collect();
     let names = view.stored_names();
-    let windows = facts.windows(&names, &of_facts, &asked)?;
+    let windows = facts.windows(&names, &of_facts, &asked, everyone.len())?;
     let of_seen = |array: &ArrayRef| {
         arrow_select::take::take(array, &seen, None).map_err(|error| about(view, &error))
     };

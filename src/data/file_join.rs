@@ -82,7 +82,9 @@ impl FileJoin {
             progress(0.0, &format!("looking at {}", used.source.name()));
             facts.push(Supply::of(used, self.memory)?);
         }
-        let rows = source::scan(&self.rows, None, BATCH)?;
+        // Few at a time where little memory is allowed, so that a chunk can be small.
+        let batch = usize::try_from(self.memory / 4096).map_or(BATCH, |rows| rows.clamp(1, BATCH));
+        let rows = source::scan(&self.rows, None, batch)?;
         let (total, width) = (rows.rows(), rows.columns().len());
         let mut chunks = Chunks {
             rows,
@@ -241,7 +243,9 @@ impl Chunks {
                 let row = frame.batch.get_array_memory_size() / frame.rows().max(1);
                 // The row while it is put together and joined; its search; its features, also while they are.
                 let row = 2 * row + 24 * parallel::cores() + 48 + 27 * self.features;
-                self.most = usize::try_from(self.memory / row as u64).ok();
+                self.most = usize::try_from(self.memory / row as u64)
+                    .ok()
+                    .map(|most| most.max(1));
             }
             frames.push(frame);
         }
@@ -427,7 +431,9 @@ impl Passes<'_> {
         // An event: its entity, its instants, its place on the timeline, its values; the values also while they are put
         // together.
         let event = 40 + 20 * columns.len() as u64;
-        let groups = (total * event).div_ceil(self.memory.max(1)).clamp(1, 4096) as u32;
+        let groups = (total * event)
+            .div_ceil(self.memory.max(1))
+            .clamp(1, directory.count().max(1) as u64) as u32;
         let group_of = |entity: u32| if entity == NONE { 0 } else { entity % groups };
         let mut places = if groups == 1 {
             Vec::new()
@@ -466,6 +472,7 @@ impl Passes<'_> {
                     column,
                     &events.line,
                     asked,
+                    asked.places.len(),
                 )?);
             }
             found.push(arrays);

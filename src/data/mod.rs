@@ -6,14 +6,16 @@ pub mod asof;
 pub mod checks;
 mod chunks;
 mod column;
+#[cfg(test)]
+mod contract;
 pub(crate) mod convert;
 mod csv;
 mod features;
 pub mod file_join;
 pub mod frame;
 mod guess;
-mod in_order;
 pub mod history;
+mod in_order;
 pub mod instant;
 mod json_lines;
 mod json_rows;

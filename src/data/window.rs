@@ -20,7 +20,7 @@ use slide::{Different, Moments, Sum};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-/// `column` of the events, aggregated for each row of `rows` in several ways: an array for each of `wanted`, that is
+/// `column` of the events, aggregated for each of `row_count` rows in several ways: an array for each of `wanted`, that is
 /// aggregate and length in microseconds. An event counts when it was known in (row instant - length, row instant]; nulls
 /// of the column do not. No event: count and distinct 0, all else null. A row without instant: null. `value`: whose share
 /// [`Aggregate::Share`] counts, as text; without it that of true.
@@ -28,6 +28,7 @@ pub fn aggregate(
     column: &ArrayRef,
     events: &Timeline,
     rows: &Timeline,
+    row_count: usize,
     wanted: &[(Aggregate, i64)],
     value: Option<&str>,
 ) -> Result<Vec<ArrayRef>> {
@@ -98,7 +99,7 @@ pub fn aggregate(
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         out.ok_or_else(|| Error::new("a result was taken twice"))?
-            .into_array(rows, column)
+            .into_array(&rows.places[..row_count], column)
     })
 }
 
@@ -609,7 +610,7 @@ mod tests {
                 Arc::new(events.iter().map(|e| e.2).collect::<Float64Array>())
             };
             let wanted: Vec<(Aggregate, i64)> = [1, 7, 25].iter().flat_map(|w| ALL.map(|one| (one, *w))).collect();
-            let arrays = aggregate(&column, &event_line, &row_line, &wanted, Some("3")).unwrap();
+            let arrays = aggregate(&column, &event_line, &row_line, rows.len(), &wanted, Some("3")).unwrap();
             for ((one, length), array) in wanted.iter().zip(&arrays) {
                 let numbers = as_numbers(array);
                 for (row, got) in rows.iter().zip(numbers) {
@@ -638,7 +639,7 @@ mod tests {
         let (row_line, event_line) = lines(&rows, &events);
         let column: ArrayRef = Arc::new(Float64Array::from(vec![1e300, 0.1, 0.2]));
         let wanted = [(Aggregate::Sum, 10), (Aggregate::Std, 10)];
-        let arrays = aggregate(&column, &event_line, &row_line, &wanted, None).unwrap();
+        let arrays = aggregate(&column, &event_line, &row_line, rows.len(), &wanted, None).unwrap();
         assert_eq!(as_numbers(&arrays[0]), [Some(1e300), Some(0.1 + 0.2)]);
         assert!((as_numbers(&arrays[1])[1].unwrap() - 0.005f64.sqrt()).abs() < 1e-12);
     }
@@ -652,6 +653,7 @@ mod tests {
             &column,
             &event_line,
             &row_line,
+            1,
             &[(Aggregate::Last, 5), (Aggregate::Count, 5)],
             None,
         )
@@ -662,6 +664,7 @@ mod tests {
             &column,
             &event_line,
             &row_line,
+            1,
             &[(Aggregate::Mean, 5)],
             None,
         );

@@ -2,7 +2,6 @@
 //! order of the rows. What is written and what is read lies side by side either way.
 
 use super::super::keys::NONE;
-use super::super::timeline::Timeline;
 use super::super::{Error, Result};
 use crate::domain::feature::Aggregate;
 use arrow_array::types::TimestampMicrosecondType;
@@ -61,10 +60,11 @@ impl Out {
         }
     }
 
-    /// The results of an aggregate over `column` for each row; null where a row is on no place or nothing was put.
-    pub(super) fn into_array(self, rows: &Timeline, column: &ArrayRef) -> Result<ArrayRef> {
+    /// The results of an aggregate over `column` for each row, given the place of each; null where a row is on none or
+    /// nothing was put.
+    pub(super) fn into_array(self, places: &[u32], column: &ArrayRef) -> Result<ArrayRef> {
         let placed = || {
-            rows.places
+            places
                 .iter()
                 .map(|place| (*place != NONE).then_some(*place as usize))
         };
@@ -100,10 +100,7 @@ impl Out {
     }
 }
 
-fn split<'a, T>(
-    cells: &'a mut [T],
-    lengths: &'a [usize],
-) -> impl Iterator<Item = &'a mut [T]> {
+fn split<'a, T>(cells: &'a mut [T], lengths: &'a [usize]) -> impl Iterator<Item = &'a mut [T]> {
     let mut rest = cells;
     lengths.iter().map(move |length| {
         let (part, others) = std::mem::take(&mut rest).split_at_mut(*length);

@@ -253,7 +253,7 @@ mod tests {
             &names(&["chill"]),
             &rows,
             &names(&["faa"]),
-            &[Some(15)],
+            &Int64Array::from(vec![15]),
         )
         .unwrap_err()
         .0;

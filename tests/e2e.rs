@@ -16,6 +16,8 @@ mod daemon;
 mod dataset;
 #[path = "e2e/house.rs"]
 mod house;
+#[path = "e2e/join.rs"]
+mod join;
 #[path = "e2e/kill.rs"]
 mod kill;
 #[path = "e2e/online_kill.rs"]

@@ -18,6 +18,8 @@ mod dataset;
 mod features;
 #[path = "e2e/house.rs"]
 mod house;
+#[path = "e2e/join.rs"]
+mod join;
 #[path = "e2e/kill.rs"]
 mod kill;
 #[path = "e2e/online_kill.rs"]

@@ -89,7 +89,12 @@ impl<'a> History<'a> {
             }
         };
         let entity: Vec<u32> = entity.iter().enumerate().map(near).collect();
-        Timeline::new(&entity, rows.entities(), known, Some(&self.event))
+        Timeline::new(
+            &entity,
+            rows.entities(),
+            known,
+            self.created.as_ref().map(|_| &self.event),
+        )
     }
 }
 

@@ -621,3 +621,20 @@ fn a_file_that_grows_or_is_replaced_while_it_is_read_is_never_half_read() {
         &Refused(&["replaced.csv", "replaced by another file"]),
     );
 }
+
+#[test]
+fn a_flipped_byte_in_a_page_with_a_checksum_is_named_with_its_column() {
+    let house = House::bare();
+    let whole = std::fs::read(fixture("../checksummed/rows.parquet")).unwrap();
+    let path = house.path("rows.parquet");
+    std::fs::write(&path, &whole).unwrap();
+    look(&house, "profile", &path, None).is("checksums that match", &Read(&["300 rows"]));
+    let name = whole.windows(8).position(|bytes| bytes == b"name 123").unwrap();
+    let mut flipped = whole;
+    flipped[name + 6] ^= 1;
+    std::fs::write(&path, &flipped).unwrap();
+    look(&house, "profile", &path, None).is(
+        "a flipped byte",
+        &Refused(&["rows.parquet", "column `s`", "row group 1", "checksum"]),
+    );
+}

@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 mod check;
 mod parse;
 mod read;
+mod views;
 mod words;
 
 pub use parse::parse;
-pub use words::{closest, duration_ms, instant_us};
+pub use words::{bytes, closest, duration_ms, instant_us};
 
 /// Everything a person configures, checked.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,10 +34,14 @@ pub struct Config {
     pub open_loopback: bool,
     /// `runtime.jobs`: jobs at once.
     pub jobs: usize,
+    /// `runtime.memory`: bytes that a join of files may hold; none: a share of the machine's.
+    pub memory: Option<u64>,
     /// `[dataset.NAME]`.
     pub datasets: Vec<DatasetConfig>,
-    /// `[feature_view.NAME]`.
+    /// `[feature_view.NAME]`, as the file says them; which definition is in force, the catalog knows.
     pub views: Vec<FeatureView>,
+    /// Where the parts of views stand: `feature_view.NAME`, `feature_view.NAME.on_demand.x` to a line.
+    pub lines: BTreeMap<String, usize>,
     /// `[pipeline.NAME]`.
     pub pipelines: Vec<PipelineConfig>,
     /// `[deployment.NAME]`.

@@ -18,6 +18,8 @@ mod dataset;
 mod house;
 #[path = "e2e/kill.rs"]
 mod kill;
+#[path = "e2e/online_kill.rs"]
+mod online_kill;
 #[path = "e2e/refusal.rs"]
 mod refusal;
 #[path = "e2e/storm.rs"]

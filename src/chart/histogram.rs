@@ -27,11 +27,33 @@ pub struct Histogram {
     pub current_name: String,
     /// Put behind the edges: "min".
     pub unit: String,
+    /// The edges are instants, in microseconds since 1970 (UTC): days stand below the bars.
+    pub instants: bool,
 }
 
 impl Histogram {
     fn bins(&self) -> usize {
         self.reference.len().max(self.current.len())
+    }
+
+    /// The word at an edge.
+    fn edge(&self, edge: f64) -> String {
+        let instant = self
+            .instants
+            .then(|| chrono::DateTime::from_timestamp_micros(edge as i64))
+            .flatten();
+        let (Some(instant), Some(first), Some(last)) =
+            (instant, self.edges.first(), self.edges.last())
+        else {
+            return short(edge);
+        };
+        // microseconds of two days
+        let format = if last - first > 1.728e11 {
+            "%Y-%m-%d"
+        } else {
+            "%d %H:%M"
+        };
+        instant.format(format).to_string()
     }
 
     fn share(values: &[f64], bin: usize) -> f64 {
@@ -196,7 +218,7 @@ fn words<B: DrawingBackend>(
         for bin in 0..=slots.bins {
             if let Some(edge) = spec.edges.get(slots.first(bin)) {
                 let place = slots.x + bin as i32 * slots.width;
-                labels.push((place, short(*edge)));
+                labels.push((place, spec.edge(*edge)));
             }
         }
     } else {

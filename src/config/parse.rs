@@ -1,12 +1,11 @@
 //! Text -> [`Config`], one function per kind of table.
 
 use super::read::{Problems, Section};
-use super::words::duration_ms;
+use super::views::{Lines, read_view};
 use super::{
     Config, DatasetConfig, DeploymentConfig, FeatureUse, LabelsConfig, MonitorConfig,
     PipelineConfig, Problem, TlsConfig, TriggerConfig, TriggerOn, check,
 };
-use crate::domain::feature::{Aggregate, Entity, FeatureView, WindowSpec};
 use crate::domain::job::TrainerSpec;
 use crate::domain::registry::CHAMPION;
 use crate::domain::trigger::Gate;
@@ -110,10 +109,10 @@ fn read_top(top: &Section<'_, '_>) -> Config {
         server.finish();
         listen
     });
-    let jobs = top.section("runtime").and_then(|runtime| {
-        let jobs = runtime.count("jobs", 1);
+    let (jobs, memory) = top.section("runtime").map_or((None, None), |runtime| {
+        let read = (runtime.count("jobs", 1), runtime.bytes("memory"));
         runtime.finish();
-        jobs
+        read
     });
     let keys = top
         .section("keys")
@@ -124,10 +123,11 @@ fn read_top(top: &Section<'_, '_>) -> Config {
         .into_iter()
         .map(|(name, section)| read_dataset(name, section))
         .collect();
+    let mut lines = Lines::new();
     let views = top
         .named("feature_view")
         .into_iter()
-        .map(|(name, section)| read_view(name, section))
+        .map(|(name, section)| read_view(name, section, &mut lines))
         .collect();
     let pipelines = top
         .named("pipeline")
@@ -157,11 +157,13 @@ fn read_top(top: &Section<'_, '_>) -> Config {
         tls,
         behind_proxy,
         open_loopback,
+        memory,
         jobs: jobs
             .and_then(|jobs| usize::try_from(jobs).ok())
             .unwrap_or(2),
         datasets,
         views,
+        lines,
         pipelines,
         deployments,
         monitors,
@@ -215,100 +217,6 @@ fn read_dataset(name: String, section: Section<'_, '_>) -> DatasetConfig {
     }
     section.finish();
     dataset
-}
-
-fn read_view(name: String, section: Section<'_, '_>) -> FeatureView {
-    let entity = section.section("entity").map(|entity| {
-        let read = Entity {
-            name: entity.need_text(
-                "name",
-                "write entity = { name = \"airport\", key = \"origin\" }",
-            ),
-            keys: entity.texts("key").unwrap_or_default(),
-        };
-        entity.finish();
-        read
-    });
-    let windows = section
-        .list("windows")
-        .into_iter()
-        .map(|window| read_window(&name, window))
-        .collect();
-    let view = FeatureView {
-        description: section.text("description").unwrap_or_default(),
-        owner: section.text("owner").unwrap_or_default(),
-        entity: entity.unwrap_or_else(|| Entity {
-            name: "all".to_owned(),
-            keys: Vec::new(),
-        }),
-        dataset: section.need_text("dataset", "name the [dataset.…] it reads"),
-        event_time: section.text("timestamp").unwrap_or_default(),
-        available_at: section.text("available_at"),
-        columns: section.texts("features").unwrap_or_default(),
-        windows,
-        ttl: section.duration("ttl").map(|ms| ms * 1000),
-        name,
-    };
-    if view.columns.is_empty() && view.windows.is_empty() {
-        section.problems.add(
-            section.offset,
-            format!("`feature_view.{}` has no features", view.name),
-            "give `features = [\"column\"]` or `[[feature_view.NAME.windows]]`",
-        );
-    }
-    section.finish();
-    view
-}
-
-fn read_window(view: &str, section: Section<'_, '_>) -> WindowSpec {
-    const AGGREGATES: [Aggregate; 7] = [
-        Aggregate::Count,
-        Aggregate::Sum,
-        Aggregate::Mean,
-        Aggregate::Min,
-        Aggregate::Max,
-        Aggregate::Std,
-        Aggregate::Last,
-    ];
-    let mut aggregates = Vec::new();
-    for name in section.texts("aggregates").unwrap_or_default() {
-        match AGGREGATES
-            .into_iter()
-            .find(|aggregate| aggregate.as_str() == name)
-        {
-            Some(aggregate) => aggregates.push(aggregate),
-            None => section.problems.add(
-                section.place_of("aggregates"),
-                format!("there is no aggregate `{name}`"),
-                "known: count, sum, mean, min, max, std, last",
-            ),
-        }
-    }
-    let mut over = Vec::new();
-    for text in section.texts("over").unwrap_or_default() {
-        match duration_ms(&text) {
-            Some(length) if length > 0 => over.push((text, length * 1000)),
-            _ => section.problems.add(
-                section.place_of("over"),
-                format!("`{text}` is no length of time"),
-                "write \"3h\" or \"7d\"",
-            ),
-        }
-    }
-    if aggregates.is_empty() || over.is_empty() {
-        section.problems.add(
-            section.offset,
-            format!("a window of `{view}` needs `column`, `aggregates` and `over`"),
-            "for example { column = \"delay\", aggregates = [\"mean\"], over = [\"3h\"] }",
-        );
-    }
-    let window = WindowSpec {
-        column: section.need_text("column", "name the column to aggregate"),
-        aggregates,
-        over,
-    };
-    section.finish();
-    window
 }
 
 fn read_pipeline(name: String, section: Section<'_, '_>) -> PipelineConfig {

@@ -2,7 +2,7 @@
 //! [`Problem`] with its line, and reading goes on.
 
 use super::Problem;
-use super::words::{closest, duration_ms, instant_us};
+use super::words::{bytes, closest, duration_ms, instant_us};
 use std::cell::RefCell;
 use toml_span::Value;
 use toml_span::value::{Table, ValueInner};
@@ -160,6 +160,20 @@ impl<'a, 't> Section<'a, 't> {
         }
     }
 
+    /// `"512MB"` -> bytes.
+    pub(super) fn bytes(&self, key: &'static str) -> Option<u64> {
+        let value = self.value(key)?;
+        let bytes = value.as_str().and_then(|text| bytes(text).ok());
+        if bytes.is_none() {
+            self.wrong(
+                key,
+                value,
+                "an amount of memory such as \"512MB\" or \"4GiB\"",
+            );
+        }
+        bytes
+    }
+
     /// `"3h"` -> milliseconds.
     pub(super) fn duration(&self, key: &'static str) -> Option<i64> {
         let value = self.value(key)?;
@@ -304,5 +318,16 @@ fn article(value: &Value<'_>) -> String {
         ValueInner::Boolean(flag) => flag.to_string(),
         ValueInner::Array(_) => "a list".to_owned(),
         ValueInner::Table(_) => "a table".to_owned(),
+    }
+}
+
+/// The value as a person would name it among others: texts without quotes.
+pub(super) fn shown(value: &Value<'_>) -> String {
+    match value.as_ref() {
+        ValueInner::String(text) => text.to_string(),
+        ValueInner::Integer(integer) => integer.to_string(),
+        ValueInner::Float(float) => float.to_string(),
+        ValueInner::Boolean(flag) => flag.to_string(),
+        ValueInner::Array(_) | ValueInner::Table(_) => String::new(),
     }
 }

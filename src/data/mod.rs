@@ -9,17 +9,24 @@ mod column;
 pub(crate) mod convert;
 mod csv;
 mod features;
+pub mod file_join;
 pub mod frame;
 mod guess;
 mod in_order;
+pub mod history;
 pub mod instant;
 mod json_lines;
 mod json_rows;
 mod json_value;
 pub mod keys;
 mod layout;
+pub mod leak;
+pub mod on_demand;
+pub mod online;
+mod parallel;
 mod parquet_file;
 pub mod profile;
+pub mod pushed;
 mod records;
 mod regular_file;
 pub mod schema;
@@ -30,10 +37,12 @@ pub mod sql;
 mod stamps;
 pub mod table;
 mod text_file;
+pub mod timeline;
 mod types;
 pub mod window;
 mod write;
 
+pub use column::Cell;
 pub use frame::Frame;
 
 /// What went wrong with data: names file, row or line, column, and what was expected.

@@ -6,8 +6,10 @@
 //! on first use, so joins do not scan. A statement that looks at one row at a time is answered by columns, on all cores,
 //! where its expressions are known to mean the same here (a test holds both beside each other). Every name and type that crosses here is ours; the statement is the person's.
 
+mod attached;
 mod by_columns;
 mod evaluate;
+pub mod expressions;
 mod functions;
 mod parse;
 mod relation;
@@ -15,10 +17,13 @@ mod shape;
 mod tokens;
 mod vector;
 mod wide;
+mod words;
 
 use super::column::{Cell, GrowingColumn};
 use super::{Error, Frame, Result};
 use crate::domain::dataset::ColumnKind;
+pub use attached::{Attached, Step, explained, plan, query_beside};
+pub use expressions::Expressions;
 use relation::{Index, Table, encode};
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::types::{Null, ValueRef};
@@ -31,6 +36,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_int};
 use std::sync::Arc;
+pub use words::{Word, words};
 
 /// The rows of `statement` (one `select`) over the named tables.
 /// Fails with SQLite's message, followed by the tables and columns there are.

@@ -182,6 +182,10 @@ pub struct VersionPage {
     pub metric: Option<String>,
     /// Of both versions' metrics those of which less is better.
     pub less_is_better: Vec<String>,
+    /// Why the two versions' metrics are not comparable: their runs were judged on other rows; none: they are, as far as
+    /// both say.
+    #[serde(default)]
+    pub unlike: Option<String>,
     /// Where it comes from, and who answers with it.
     pub lineage: Vec<LineageLine>,
     /// Deployments that answer with it now.

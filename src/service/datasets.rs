@@ -7,9 +7,12 @@ use super::Core;
 use crate::config::{Config, DatasetConfig, FeatureUse, PipelineConfig};
 use crate::data::{self, Frame};
 use crate::domain::dataset::{ColumnKind, FileStamp, Schema, Snapshot, Violation};
+use crate::domain::feature::FeatureView;
+use crate::domain::feature_version::ViewVersion;
 use crate::domain::job::{DataSource, TableSpec, ViewUse};
 use crate::domain::{Error, Event, Result, Timestamp};
 use crate::store::files::{self as rows, DatasetCheck};
+use crate::store::push_log::PushLog;
 use crate::workspace::Workspace;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,16 +37,47 @@ impl Datasets {
     pub fn resolve(&self, name: &str) -> Result<DataSource> {
         let config = self.core.config();
         resolve_in(&config, name, &mut Vec::new(), &mut |name, pattern| {
-            let known = self.known(name)?;
-            let snapshot = self.settled(name, pattern, &known)?;
-            if !snapshot.files.is_empty() && snapshot.files != known {
-                let (name, stamps) = (name.to_owned(), snapshot.files.clone());
-                self.core
-                    .store
-                    .write(move |transaction| rows::keep(transaction, &name, &stamps))?;
-            }
-            Ok(snapshot)
+            self.snap(name, pattern)
         })
+    }
+
+    fn snap(&self, name: &str, pattern: &str) -> Result<Snapshot> {
+        let known = self.known(name)?;
+        let root = self.core.workspace.root();
+        let given = self.settled(name, pattern, &known)?;
+        self.core.pushed.seal(name)?;
+        let pushed = self.core.pushed.pattern(name);
+        let pushed = data::source::snapshot(name, root, &pushed, &known)?;
+        let snapshot = data::pushed::joined(given, pushed);
+        if !snapshot.files.is_empty() && snapshot.files != known {
+            let (name, stamps) = (name.to_owned(), snapshot.files.clone());
+            self.core
+                .store
+                .write(move |transaction| rows::keep(transaction, &name, &stamps))?;
+        }
+        Ok(snapshot)
+    }
+
+    /// The rows of a feature view: its dataset, or its own SQL, as they were defined when it was applied, with its derived
+    /// columns.
+    pub fn source_of(&self, made: &ViewVersion) -> Result<DataSource> {
+        let config = Config {
+            datasets: made
+                .datasets
+                .iter()
+                .map(|one| DatasetConfig {
+                    name: one.name.clone(),
+                    path: one.path.clone(),
+                    sql: one.sql.clone(),
+                    ..DatasetConfig::default()
+                })
+                .collect(),
+            ..Config::default()
+        };
+        rows_of(&config, &made.view, &mut |name, pattern| {
+            self.snap(name, pattern)
+        })
+        .map_err(|error| error.context(format!("feature view `{}`", made.view.name)))
     }
 
     /// The files of a dataset once no new one was written a moment ago: who writes without renaming may still be at it.
@@ -97,7 +131,7 @@ impl Datasets {
         let config = self.core.config();
         let dataset = named(&config, &pipeline.dataset)?;
         let source = self.resolve(&pipeline.dataset)?;
-        let views = self.views(&config, &pipeline.features)?;
+        let views = self.views(&pipeline.features)?;
         let mut inputs = pipeline.inputs.clone();
         if inputs.is_empty() && !pipeline.exclude.is_empty() {
             inputs = all_inputs(pipeline, dataset, &source, &views)?;
@@ -123,17 +157,12 @@ impl Datasets {
         })
     }
 
-    /// Uses of feature views, resolved; uses of one view in one role are taken together.
-    pub fn views(&self, config: &Config, uses: &[FeatureUse]) -> Result<Vec<ViewUse>> {
+    /// Uses of feature views, resolved by the definitions in force; uses of one view in one role are taken together.
+    pub fn views(&self, uses: &[FeatureUse]) -> Result<Vec<ViewUse>> {
         let mut views: Vec<ViewUse> = Vec::new();
         for one in uses {
-            let view = config
-                .views
-                .iter()
-                .find(|view| view.name == one.view)
-                .ok_or_else(|| {
-                    Error::not_found(format!("there is no feature view `{}`", one.view))
-                })?;
+            let made = self.core.view(&one.view)?;
+            let view = &made.view;
             let features = match &one.feature {
                 None => view.feature_names(),
                 Some(feature) if view.feature_names().contains(feature) => vec![feature.clone()],
@@ -163,7 +192,7 @@ impl Datasets {
                 }
                 None => views.push(ViewUse {
                     view: view.clone(),
-                    source: self.resolve(&view.dataset)?,
+                    source: self.source_of(&made)?,
                     features,
                     keys,
                     prefix: one.prefix.clone(),
@@ -215,7 +244,7 @@ impl Datasets {
         let text = std::fs::read_to_string(&path).map_err(|error| {
             Error::from(error).context(format!("reading the schema `{file}` of dataset `{name}`"))
         })?;
-        toml::from_str(&text).map(Some).map_err(|error| {
+        data::schema::parse(&text).map(Some).map_err(|error| {
             Error::invalid(format!("the schema `{file}` of dataset `{name}`: {error}"))
         })
     }
@@ -292,15 +321,60 @@ pub fn sources_of(workspace: &Workspace, config: &Config, sql: &str) -> Result<V
         .into_iter()
         .map(|name| {
             resolve_in(config, &name, &mut Vec::new(), &mut |name, pattern| {
-                Ok(data::source::snapshot(
-                    name,
-                    workspace.root(),
-                    pattern,
-                    &[],
-                )?)
+                let take = |pattern: &str| data::source::snapshot(name, workspace.root(), pattern, &[]);
+                let pushed = PushLog::new(workspace.pushed()).pattern(name);
+                Ok(data::pushed::joined(take(pattern)?, take(&pushed)?))
             })
         })
         .collect()
+}
+
+/// A name as SQL quotes it.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The rows of a feature view as the configuration defines it, resolved without a store: every file is hashed.
+pub fn view_rows(workspace: &Workspace, config: &Config, view: &FeatureView) -> Result<DataSource> {
+    rows_of(config, view, &mut |name, pattern| {
+        Ok(data::source::snapshot(name, workspace.root(), pattern, &[])?)
+    })
+}
+
+/// The rows of a feature view: its dataset, or its own SQL, with its derived columns; `snap` finds a dataset's files.
+fn rows_of(
+    config: &Config,
+    view: &FeatureView,
+    snap: &mut Snap<'_>,
+) -> Result<DataSource> {
+    let rows = match &view.sql {
+        None => resolve_in(config, &view.dataset, &mut Vec::new(), snap)?,
+        Some(sql) => DataSource::Sql {
+            name: view.source_name(),
+            from: names_in(sql, config, "")
+                .into_iter()
+                .map(|used| resolve_in(config, &used, &mut Vec::new(), snap))
+                .collect::<Result<Vec<_>>>()?,
+            sql: sql.clone(),
+        },
+    };
+    if view.derive.is_empty() {
+        return Ok(rows);
+    }
+    let columns: Vec<String> = view
+        .derive
+        .iter()
+        .map(|one| format!("({}\n) as {}", one.expression, quoted(&one.name)))
+        .collect();
+    Ok(DataSource::Sql {
+        name: format!("{} with derived columns", rows.name()),
+        sql: format!(
+            "select *, {} from {}",
+            columns.join(", "),
+            quoted(rows.name())
+        ),
+        from: vec![rows],
+    })
 }
 
 fn named<'a>(config: &'a Config, name: &str) -> Result<&'a DatasetConfig> {
@@ -327,54 +401,20 @@ fn named<'a>(config: &'a Config, name: &str) -> Result<&'a DatasetConfig> {
 
 /// The datasets that a statement names, in order of the configuration. Comments and quoted texts do not count;
 /// quoted identifiers do.
-fn names_in(sql: &str, config: &Config, own: &str) -> Vec<String> {
-    let words = words(sql);
+pub(super) fn names_in(sql: &str, config: &Config, own: &str) -> Vec<String> {
+    let words = data::sql::words(sql);
     config
         .datasets
         .iter()
         .map(|dataset| &dataset.name)
-        .filter(|name| *name != own && words.iter().any(|word| word.eq_ignore_ascii_case(name)))
+        .filter(|name| {
+            *name != own
+                && words
+                    .iter()
+                    .any(|word| word.text.eq_ignore_ascii_case(name))
+        })
         .cloned()
         .collect()
-}
-
-/// The identifiers of a statement, bare and quoted.
-fn words(sql: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut letters = sql.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\'' => while letters.next().is_some_and(|next| next != '\'') {},
-            '-' if letters.peek() == Some(&'-') => {
-                while letters.next().is_some_and(|next| next != '\n') {}
-            }
-            '/' if letters.peek() == Some(&'*') => {
-                let mut before = ' ';
-                letters.next();
-                for next in letters.by_ref() {
-                    if before == '*' && next == '/' {
-                        break;
-                    }
-                    before = next;
-                }
-            }
-            '"' | '`' | '[' => {
-                let end = if letter == '[' { ']' } else { letter };
-                words.push(letters.by_ref().take_while(|next| *next != end).collect());
-            }
-            _ if letter.is_alphanumeric() || letter == '_' => {
-                let mut word = String::from(letter);
-                while let Some(next) =
-                    letters.next_if(|next| next.is_alphanumeric() || *next == '_')
-                {
-                    word.push(next);
-                }
-                words.push(word);
-            }
-            _ => {}
-        }
-    }
-    words
 }
 
 /// Every column that may be an input when the pipeline names none: all of the rows and features but target, row key,
@@ -435,7 +475,7 @@ fn newest(source: &DataSource, timestamp: &str, before: Option<i64>) -> Result<O
 }
 
 /// Files that a pattern names now, without those that are being written.
-fn matching(root: &Path, pattern: &str) -> Vec<PathBuf> {
+pub(super) fn matching(root: &Path, pattern: &str) -> Vec<PathBuf> {
     let pattern = root.join(pattern);
     let Ok(paths) = glob::glob(&pattern.to_string_lossy()) else {
         return Vec::new();

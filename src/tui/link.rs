@@ -64,7 +64,7 @@ pub struct Subscription {
 }
 
 /// Whether a topic changes with the row under a cursor.
-fn follows(topic: &Topic) -> bool {
+pub(super) fn follows(topic: &Topic) -> bool {
     matches!(
         topic,
         Topic::Run { .. }
@@ -72,6 +72,7 @@ fn follows(topic: &Topic) -> bool {
             | Topic::Compare { .. }
             | Topic::Model { .. }
             | Topic::Feature { .. }
+            | Topic::Dataset { .. }
             | Topic::DriftColumn { .. }
             | Topic::JobLog { .. }
     )

@@ -173,9 +173,17 @@ fn follow(
                 Some(Incoming::End) => return Ok(()),
                 Some(Incoming::Continued) => screen.resume()?,
                 Some(Incoming::Message(message)) => {
-                    if matches!(message, Message::Key(_) | Message::Mouse(_)) {
-                        pace.key(Instant::now());
-                        pieces = false;
+                    match &message {
+                        Message::Key(_) | Message::Mouse(_) => {
+                            pace.key(Instant::now());
+                            pieces = false;
+                        }
+                        Message::Daemon(update) => {
+                            if let Update::Snapshot { topic, .. } = &**update {
+                                settle.came(topic);
+                            }
+                        }
+                        _ => {}
                     }
                     for effect in update::update(app, message) {
                         if effect == Effect::Quit {

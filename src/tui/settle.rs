@@ -1,7 +1,9 @@
 //! When the daemon is asked for other topics. A single key, or another pane, asks at once; keys that follow each other
-//! ask once, a short moment after the last: details that nobody reads are neither computed nor sent.
+//! ask once, a short moment after the last: details that nobody reads are neither computed nor sent. Rows that a
+//! movement runs into are needed while it lasts: they are asked for at once, as soon as those asked for before are there.
 //! Time is an argument.
 
+use super::link::follows;
 use super::panes::PaneId;
 use crate::api::protocol::Topic;
 use std::time::{Duration, Instant};
@@ -10,6 +12,8 @@ use std::time::{Duration, Instant};
 const MOVEMENT: Duration = Duration::from_millis(400);
 /// A movement has ended when nothing changed for so long.
 const SETTLE: Duration = Duration::from_millis(150);
+/// Rows that did not come for so long are asked for anew.
+const PATIENCE: Duration = Duration::from_millis(400);
 
 /// What was asked for, and what is wanted instead.
 #[derive(Clone, Debug)]
@@ -18,6 +22,8 @@ pub struct Settle {
     asked: Vec<Topic>,
     wanted: Option<(Instant, Vec<Topic>)>,
     changed: Option<Instant>,
+    /// Since when rows are on their way.
+    rows: Option<Instant>,
 }
 
 impl Settle {
@@ -28,6 +34,14 @@ impl Settle {
             asked,
             wanted: None,
             changed: None,
+            rows: None,
+        }
+    }
+
+    /// A topic's state came.
+    pub fn came(&mut self, topic: &Topic) {
+        if matches!(topic, Topic::Runs(_)) {
+            self.rows = None;
         }
     }
 
@@ -50,11 +64,40 @@ impl Settle {
         }
         let (due, topics) = self.wanted.take()?;
         if due > now {
+            let rows = self.rows_of(now, &topics);
             self.wanted = Some((due, topics));
-            return None;
+            self.asked.clone_from(rows.as_ref()?);
+            self.rows = Some(now);
+            return rows;
+        }
+        if topics.iter().any(|topic| self.is_new_rows(topic)) {
+            self.rows = Some(now);
         }
         self.asked.clone_from(&topics);
         Some(topics)
+    }
+
+    fn is_new_rows(&self, topic: &Topic) -> bool {
+        matches!(topic, Topic::Runs(_)) && !self.asked.contains(topic)
+    }
+
+    /// What is asked for while a movement lasts: other rows than those that are there, with the details of before.
+    fn rows_of(&self, now: Instant, topics: &[Topic]) -> Option<Vec<Topic>> {
+        let waiting = self
+            .rows
+            .is_some_and(|asked| now.saturating_duration_since(asked) < PATIENCE);
+        if waiting || !topics.iter().any(|topic| self.is_new_rows(topic)) {
+            return None;
+        }
+        let details = self.asked.iter().filter(|topic| follows(topic));
+        Some(
+            topics
+                .iter()
+                .filter(|topic| !follows(topic))
+                .chain(details)
+                .cloned()
+                .collect(),
+        )
     }
 
     /// How long until something is to be asked for, if anything is wanted.
@@ -93,6 +136,45 @@ mod tests {
         assert_eq!(settle.wait(later), None);
         let again = later + MOVEMENT;
         assert_eq!(settle.want(again, PaneId::Jobs, topic(31)), Some(topic(31)));
+    }
+
+    #[test]
+    fn rows_that_a_movement_runs_into_are_asked_for_while_it_lasts() {
+        use crate::domain::RunId;
+        use crate::domain::run::RunQuery;
+        let page = |offset| {
+            Topic::Runs(RunQuery {
+                offset,
+                ..RunQuery::default()
+            })
+        };
+        let run = |number: u64| Topic::Run {
+            run: RunId::from(format!("r{number}")),
+        };
+        let start = Instant::now();
+        let mut settle = Settle::new(PaneId::Runs, vec![page(0), run(0)]);
+        let at = |key: u64| start + Duration::from_millis(33 * key);
+        let first = vec![page(0), run(32)];
+        assert_eq!(
+            settle.want(at(1), PaneId::Runs, first.clone()),
+            Some(first),
+            "a first key asks for everything"
+        );
+        assert_eq!(
+            settle.want(at(2), PaneId::Runs, vec![page(40), run(64)]),
+            Some(vec![page(40), run(32)]),
+            "the rows now, the details of before"
+        );
+        let on = vec![page(80), run(96)];
+        assert_eq!(settle.want(at(3), PaneId::Runs, on.clone()), None);
+        settle.came(&page(40));
+        assert_eq!(
+            settle.want(at(3), PaneId::Runs, on.clone()),
+            Some(vec![page(80), run(32)]),
+            "as soon as the ones before are there"
+        );
+        let end = at(3) + SETTLE;
+        assert_eq!(settle.want(end, PaneId::Runs, on.clone()), Some(on));
     }
 
     #[test]

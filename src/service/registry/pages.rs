@@ -7,6 +7,7 @@ use crate::domain::registry::{
 };
 use crate::domain::{ModelName, Result, Version};
 use crate::service::Services;
+use crate::service::tracking::verdict;
 use crate::store::{model_pages, registry as rows};
 use std::collections::{BTreeMap, HashSet};
 
@@ -105,7 +106,12 @@ impl Registry {
             }
             _ => None,
         };
+        let run = |row: &VersionRow| self.tracking.run(row.version.run.as_ref()?).ok();
         let row = self.whole_row(found)?;
+        let unlike = champion.as_ref().and_then(|champion| {
+            let name = format!("champion {}", champion.version.version);
+            verdict::unlike(&run(&row)?, &run(champion)?, &name)
+        });
         let mut less_is_better: Vec<String> = row
             .metrics
             .keys()
@@ -120,6 +126,7 @@ impl Registry {
             champion,
             metric: self.metric(model),
             less_is_better,
+            unlike,
             lineage,
             serving: serving
                 .into_iter()

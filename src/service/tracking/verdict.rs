@@ -4,7 +4,7 @@
 //! are compared fold by fold: the spread is the standard deviation (ddof 1) of the paired differences, and
 //! two runs whose mean difference is smaller than one spread are called equal, aloud.
 
-use crate::domain::run::Pair;
+use crate::domain::run::{DatasetInput, Pair, Run};
 
 /// Parameters that say which rows a run learned from and was judged on, as training jobs log them.
 const ROWS: [&str; 5] = ["train_from", "train_to", "rows", "holdout_rows", "seed"];
@@ -26,6 +26,45 @@ pub fn other_rows<'a>(mine: &'a [Pair], theirs: &'a [Pair]) -> Option<[&'a str; 
             let (mine, theirs) = (value(mine, key)?, value(theirs, key)?);
             (mine != theirs).then_some([key, mine, theirs])
         })
+}
+
+/// Words for data that a run was judged on, as MLflow's clients write them into an input's context.
+const JUDGING: [&str; 6] = ["eval", "valid", "test", "holdout", "scor", "predict"];
+
+/// Why the metrics of two runs are not comparable: they were judged on other rows or other data. None: they are, as
+/// far as both say. Where both name data that they were judged on, other training data do not count.
+pub fn unlike(mine: &Run, theirs: &Run, other: &str) -> Option<String> {
+    if let Some([key, mine, theirs]) = other_rows(&mine.params, &theirs.params) {
+        return Some(format!(
+            "judged on other rows than {other}: `{key}` {mine}, not {theirs}"
+        ));
+    }
+    let judging = |input: &&DatasetInput| {
+        let context = input.context.as_deref().unwrap_or_default();
+        let context = context.to_lowercase();
+        JUDGING.iter().any(|word| context.contains(word))
+    };
+    let both = mine.inputs.iter().any(|input| judging(&input))
+        && theirs.inputs.iter().any(|input| judging(&input));
+    let of = |run: &'_ Run| -> Vec<(String, String)> {
+        run.inputs
+            .iter()
+            .filter(|input| !both || judging(input))
+            .map(|input| (input.name.clone(), input.digest.clone()))
+            .collect()
+    };
+    let (mine, theirs) = (of(mine), of(theirs));
+    let (name, digest, before) = mine.iter().find_map(|(name, digest)| {
+        let same = |(known, other): &&(String, String)| known == name && other == digest;
+        let before = theirs.iter().find(|(known, _)| known == name)?;
+        (!theirs.iter().any(|one| same(&one))).then(|| (name, digest, before.1.clone()))
+    })?;
+    let short = |digest: &str| digest.chars().take(8).collect::<String>();
+    Some(format!(
+        "judged on other data than {other}: `{name}` digest {}…, not {}…",
+        short(digest),
+        short(&before)
+    ))
 }
 
 /// Points of `fold/<metric>`: fold and value.
@@ -194,6 +233,47 @@ mod tests {
             sentence(&side("A", &one), &side("champion", &other), "auc", greater),
             expected
         );
+    }
+
+    #[test]
+    fn other_data_are_another_yardstick() {
+        let run = |inputs: &[(&str, &str, &str)]| Run {
+            id: "a".into(),
+            experiment: "1".into(),
+            name: String::new(),
+            user: String::new(),
+            status: crate::domain::run::RunStatus::Finished,
+            started: crate::domain::Timestamp(0),
+            ended: None,
+            lifecycle: crate::domain::experiment::Lifecycle::Active,
+            artifact_uri: String::new(),
+            params: Vec::new(),
+            tags: Vec::new(),
+            metrics: Vec::new(),
+            inputs: inputs
+                .iter()
+                .map(|(name, digest, context)| DatasetInput {
+                    name: (*name).to_owned(),
+                    digest: (*digest).to_owned(),
+                    source_type: "local".to_owned(),
+                    source: String::new(),
+                    schema: None,
+                    profile: None,
+                    context: Some((*context).to_owned()),
+                    tags: Vec::new(),
+                })
+                .collect(),
+            models: crate::domain::run::RunModels::default(),
+        };
+        let first = run(&[("rows", "aa", "training"), ("test", "cc", "evaluation")]);
+        let other = run(&[("rows", "bb", "training"), ("test", "cc", "evaluation")]);
+        assert_eq!(unlike(&first, &other, "v1"), None, "judged on the same");
+        let alone = run(&[("rows", "bb", "training")]);
+        assert_eq!(
+            unlike(&first, &alone, "v1").as_deref(),
+            Some("judged on other data than v1: `rows` digest aa…, not bb…")
+        );
+        assert_eq!(unlike(&first, &run(&[]), "v1"), None, "nobody says so");
     }
 
     #[test]

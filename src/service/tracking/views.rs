@@ -140,6 +140,11 @@ impl Tracking {
                 .transpose()?;
             let standpoint = self.standpoint(view, query.experiment.as_ref())?;
             let (scope, everything) = leaders::scope(query)?;
+            // children stand folded below their parents, and one of them may be the best of all
+            let (judged, _) = leaders::scope(&RunQuery {
+                roots: false,
+                ..query.clone()
+            })?;
             if query.order_by.trim() == BEST
                 && let Some(metric) = &standpoint.metric
             {
@@ -151,7 +156,7 @@ impl Tracking {
             }
             let total = table::count(view, &scope)?;
             let best = match &standpoint.metric {
-                Some(metric) => table::best(view, &scope, metric, standpoint.greater)?,
+                Some(metric) => table::best(view, &judged, metric, standpoint.greater)?,
                 None => None,
             };
             let page = table::window(view, &scope, &orders, query.offset, query.limit.min(PAGE))?;
@@ -172,7 +177,7 @@ impl Tracking {
                 None => None,
             };
             Ok(RunTable {
-                sentence: leaders::sentence(view, &scope, &standpoint, total)?,
+                sentence: leaders::sentence(view, &judged, &standpoint, total)?,
                 archived: board::archived(view, number)?,
                 experiments: experiments::names(view)?,
                 total,

@@ -220,7 +220,7 @@ pub const TABLE: &[Meaning] = table! {
         pane A::Promote, "promote", ["p"], "promote";
         pane A::Rollback, "rollback", ["r"], "roll back";
         pane A::Train, "train", ["t"], "train, retrain, materialize, run again";
-        pane A::Register, "register", ["m"], "register, alias";
+        pane A::Register, "register", ["m"], "register, alias, tag";
         pane A::Cancel, "cancel", ["x"], "cancel, archive";
         pane A::Note, "note", ["a"], "note";
         all A::Undo, "undo", ["u"], "take the last change back (30 s)";

@@ -4,6 +4,8 @@ mod draw;
 #[cfg(test)]
 mod tests;
 
+use super::moves::{self, Words};
+use super::parts;
 use super::{Answer, Context, Input, Pane, PaneId, Pointer, Target};
 use crate::api::protocol::{Command, Snapshot, Topic};
 use crate::domain::JobId;
@@ -139,11 +141,7 @@ impl Pane for Jobs {
             }
             Input::Pointer(pointer) => self.point(*pointer, context),
             Input::Answer("copy", Answer::Item(place)) => {
-                let offered = self.copies().into_iter().nth(*place);
-                return offered
-                    .map(|(what, text)| Effect::Copy { what, text })
-                    .into_iter()
-                    .collect();
+                return moves::copied(self.copies(), *place);
             }
             Input::Show(Target::Job(job)) => {
                 self.selected = Some(*job);
@@ -190,22 +188,15 @@ impl Pane for Jobs {
 impl Jobs {
     /// The rows that the filter leaves: every word in title, state, kind or id.
     fn rows(&self) -> Vec<&JobRow> {
-        let words: Vec<String> = self
-            .filter
-            .to_lowercase()
-            .split_whitespace()
-            .map(|word| word.strip_prefix("state:").unwrap_or(word).to_owned())
-            .collect();
+        let words = Words::of(&self.filter);
         let matches = |job: &Job| {
-            let whole = format!(
-                "{} {} {} {}",
+            words.are_in(&format!(
+                "{} {} state:{} {}",
                 job.id,
                 job.title,
                 job.state.as_str(),
                 job.kind
-            )
-            .to_lowercase();
-            words.iter().all(|word| whole.contains(word))
+            ))
         };
         self.page
             .iter()
@@ -254,38 +245,15 @@ impl Jobs {
         } else {
             places.table.height
         };
-        let page = usize::from(height.saturating_sub(4)).max(1);
+        if let Some(step) = parts::step(action, height.saturating_sub(2)) {
+            if in_log {
+                self.scroll_log(step.saturating_neg());
+            } else {
+                self.go_to(self.cursor.saturating_add_signed(step), context);
+            }
+            return Vec::new();
+        }
         match action {
-            Action::Down
-            | Action::Up
-            | Action::HalfDown
-            | Action::HalfUp
-            | Action::PageDown
-            | Action::PageUp => {
-                let step = match action {
-                    Action::Down | Action::Up => 1,
-                    Action::HalfDown | Action::HalfUp => (page / 2).max(1),
-                    _ => page,
-                };
-                let down = matches!(action, Action::Down | Action::HalfDown | Action::PageDown);
-                if in_log {
-                    self.scroll_log(if down {
-                        -(step as isize)
-                    } else {
-                        step as isize
-                    });
-                } else if down {
-                    self.go_to(self.cursor + step, context);
-                } else {
-                    self.go_to(self.cursor.saturating_sub(step), context);
-                }
-            }
-            Action::Top if in_log => self.scroll_log(isize::MAX),
-            Action::Top => self.go_to(0, context),
-            Action::Bottom if in_log => {
-                (self.back, self.follow) = (0, true);
-            }
-            Action::Bottom => self.go_to(usize::MAX, context),
             Action::NextPart | Action::PreviousPart => {
                 self.part = if in_log { Part::Table } else { Part::Log };
             }
@@ -310,17 +278,7 @@ impl Jobs {
             Action::Open => return self.open(),
             Action::Cancel => return self.cancel(),
             Action::Train => return self.again(),
-            Action::Copy => {
-                let items = self.copies();
-                if !items.is_empty() {
-                    return vec![Effect::Dialog(Dialog::Choice {
-                        tag: "copy",
-                        title: "Copy what?".to_owned(),
-                        items,
-                        cursor: 0,
-                    })];
-                }
-            }
+            Action::Copy => return moves::offer_copies(self.copies()),
             Action::Export => return self.export(),
             _ => {}
         }

@@ -32,6 +32,7 @@ pub mod features;
 mod fixture;
 pub mod jobs;
 pub mod live;
+mod moves;
 mod parts;
 pub mod registry;
 pub mod runs;

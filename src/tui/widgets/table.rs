@@ -106,13 +106,20 @@ pub fn visible(height: u16, count: usize) -> usize {
     }
 }
 
-/// The offset nearest to `offset` that shows row `selected`.
+/// The offset nearest to `offset` that shows row `selected`. A cursor that goes one row over the edge takes a third of the
+/// page along: then only every few keys redraw all rows, which a slow line feels.
 pub fn scrolled(selected: usize, offset: usize, height: u16, count: usize) -> usize {
     let shown = visible(height, count).max(1);
-    let offset = offset.min(count.saturating_sub(shown));
-    if selected < offset {
+    let last = count.saturating_sub(shown);
+    let offset = offset.min(last);
+    let leap = (shown / 3).max(1);
+    if selected + 1 == offset {
+        offset.saturating_sub(leap)
+    } else if selected < offset {
         selected
-    } else if selected >= offset + shown {
+    } else if selected == offset + shown {
+        (offset + leap).min(last)
+    } else if selected > offset + shown {
         selected + 1 - shown
     } else {
         offset
@@ -357,6 +364,14 @@ mod tests {
         assert_eq!(scrolled(8, 0, 6, 9), 5);
         assert_eq!(scrolled(2, 5, 6, 9), 2);
         assert_eq!(scrolled(0, 7, 6, 3), 0);
+    }
+
+    #[test]
+    fn one_row_over_the_edge_takes_a_third_of_the_page_along() {
+        // of 20 rows 9 are shown
+        assert_eq!(scrolled(9, 0, 11, 20), 3);
+        assert_eq!(scrolled(2, 3, 11, 20), 0);
+        assert_eq!(scrolled(18, 9, 11, 20), 11, "the last page");
     }
 
     #[test]

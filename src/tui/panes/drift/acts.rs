@@ -5,7 +5,7 @@ use crate::domain::drift::Reference;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
 use crate::tui::panes::parts::Cursor;
-use crate::tui::panes::{Answer, Context};
+use crate::tui::panes::{Answer, Context, moves};
 use crate::tui::{export, text};
 
 impl Drift {
@@ -122,13 +122,7 @@ impl Drift {
                 retrain::ask_rows(self, pipeline)
             }
             ("rows", Answer::Item(place)) => retrain::confirm(self, *place),
-            ("copy", Answer::Item(place)) => self
-                .copies()
-                .into_iter()
-                .nth(*place)
-                .map(|(what, text)| Effect::Copy { what, text })
-                .into_iter()
-                .collect(),
+            ("copy", Answer::Item(place)) => moves::copied(self.copies(), *place),
             _ => Vec::new(),
         }
     }
@@ -156,19 +150,6 @@ impl Drift {
             offered.push(("changes".to_owned(), detail.column.changes.join("; ")));
         }
         offered
-    }
-
-    pub(super) fn copy(&self) -> Vec<Effect> {
-        let items = self.copies();
-        if items.is_empty() {
-            return Vec::new();
-        }
-        vec![Effect::Dialog(Dialog::Choice {
-            tag: "copy",
-            title: "Copy what?".to_owned(),
-            items,
-            cursor: 0,
-        })]
     }
 
     pub(super) fn export(&self) -> Vec<Effect> {

@@ -9,6 +9,7 @@ mod retrain;
 #[cfg(test)]
 mod tests;
 
+use super::moves::{self, Words};
 use super::parts::{self, Cursor};
 use super::{Context, Input, Pane, Pointer, Target};
 use crate::api::protocol::{Snapshot, Topic};
@@ -249,12 +250,7 @@ impl Drift {
 
     /// The rows that the filter leaves: words in the column's name, its test, or `drift`, `stable`.
     fn rows(&self) -> Vec<&DriftRow> {
-        let words: Vec<String> = self
-            .filter
-            .to_lowercase()
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect();
+        let words = Words::of(&self.filter);
         self.shown()
             .into_iter()
             .flat_map(|page| &page.rows)
@@ -265,8 +261,7 @@ impl Drift {
                     DriftVerdict::TooFew => "few",
                     DriftVerdict::NoData => "none",
                 };
-                let whole = format!("{} {} {state}", row.column, row.method).to_lowercase();
-                words.iter().all(|word| whole.contains(word))
+                words.are_in(&format!("{} {} {state}", row.column, row.method))
             })
             .collect()
     }
@@ -358,7 +353,7 @@ impl Drift {
             Part::Column => {
                 if let Some(step) = parts::step(action, height) {
                     let most = column::length(self, context);
-                    self.scroll = self.scroll.min(most).saturating_add_signed(step).min(most);
+                    self.scroll = moves::scrolled(self.scroll, step, most);
                     return Vec::new();
                 }
             }
@@ -370,13 +365,11 @@ impl Drift {
                 }
             }
         }
-        let place = PARTS.iter().position(|part| *part == self.part);
-        let place = place.unwrap_or(0);
         match action {
-            Action::NextPart => self.focus(PARTS[(place + 1) % PARTS.len()]),
-            Action::PreviousPart => self.focus(PARTS[(place + PARTS.len() - 1) % PARTS.len()]),
-            Action::Left => self.focus(PARTS[place.saturating_sub(1)]),
-            Action::Right => self.focus(PARTS[(place + 1).min(PARTS.len() - 1)]),
+            Action::NextPart => self.focus(moves::turned(&PARTS, self.part, 1)),
+            Action::PreviousPart => self.focus(moves::turned(&PARTS, self.part, -1)),
+            Action::Left => self.focus(moves::beside(&PARTS, self.part, -1)),
+            Action::Right => self.focus(moves::beside(&PARTS, self.part, 1)),
             Action::PreviousTab => {
                 self.choose(self.windows.line.saturating_sub(1), context);
             }
@@ -406,7 +399,7 @@ impl Drift {
                 }
             }
             Action::Train => return retrain::ask(self, context),
-            Action::Copy => return self.copy(),
+            Action::Copy => return moves::offer_copies(self.copies()),
             Action::Export => return self.export(),
             _ => {}
         }
@@ -431,9 +424,7 @@ impl Drift {
 
     fn point(&mut self, pointer: Pointer, context: &Context) -> Vec<Effect> {
         let places = draw::places(self, context.area);
-        let at = match pointer {
-            Pointer::Click(at) | Pointer::DoubleClick(at) | Pointer::Wheel(at, _) => at,
-        };
+        let at = moves::at(pointer);
         let part = if places.windows.contains(at) || places.quality.contains(at) {
             Part::Windows
         } else if places.column.contains(at) {

@@ -1,10 +1,11 @@
 //! What keys do in the features pane beyond moving: materialize, copy, export.
 
-use super::{Features, detail};
+use super::{Features, Part, detail};
 use crate::api::protocol::Command;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Effect, Then};
 use crate::tui::export;
+use crate::tui::panes::moves;
 
 impl Features {
     pub(super) fn ask_materialize(&self) -> Vec<Effect> {
@@ -27,6 +28,21 @@ impl Features {
 
     pub(super) fn copy(&self) -> Vec<Effect> {
         match self.detail() {
+            Some(detail) if self.part == Part::Definition => {
+                let pending = detail.definition.pending.is_some();
+                let mut offered = Vec::new();
+                if pending {
+                    offered.push((
+                        "command that applies it".to_owned(),
+                        "trainyard features apply".to_owned(),
+                    ));
+                }
+                offered.push(("definition".to_owned(), detail.definition.text.clone()));
+                if offered.len() == 1 {
+                    return moves::copied(offered, 0);
+                }
+                moves::offer_copies(offered)
+            }
             Some(detail) => vec![Effect::Copy {
                 what: "join command".to_owned(),
                 text: detail.join_command.clone(),
@@ -91,7 +107,7 @@ pub(super) fn materialize(views: Vec<String>) -> Effect {
         title: format!("Materialize {what}?"),
         lines,
         verb: "Materialize".to_owned(),
-        command: Some(Box::new(Command::Materialize { views, as_of: None })),
+        command: Some(Box::new(Command::Materialize { views, as_of: None, from: None, full: false })),
         // no alias moves: the reply says which job was queued
         then: Then::Registered,
     })

@@ -1,7 +1,7 @@
-//! One feature: what it means, where it comes from, how it is distributed, what it feeds, and its online values.
+//! One feature: what it means, how fresh it is, how it is distributed, what it feeds.
 
-use super::draw::{Places, places, title, users};
-use super::{Features, Part};
+use super::Features;
+use super::draw::users;
 use crate::chart::axis::short;
 use crate::chart::{Chart, ChartSpec, Histogram};
 use crate::domain::drift::shares;
@@ -35,7 +35,7 @@ pub(super) fn histogram(detail: &FeatureDetail) -> Option<ChartSpec> {
 }
 
 /// Everything about the feature under the cursor, in lines.
-pub(super) fn detail_lines(
+pub(super) fn lines(
     pane: &Features,
     width: usize,
     picture: bool,
@@ -50,6 +50,10 @@ pub(super) fn detail_lines(
     };
     let row = &detail.row;
     let mut lines = parts::wrapped(&[&detail.meaning], width, theme.text);
+    if let Some(derived) = detail.view.demanded(&row.feature) {
+        let said = [format!("on demand: {}", derived.expression)];
+        lines.extend(parts::wrapped(&said, width, theme.text));
+    }
     let kind = detail
         .profile
         .as_ref()
@@ -70,6 +74,9 @@ pub(super) fn detail_lines(
             });
             let age = age.map_or_else(String::new, |age| format!(": {age} old"));
             (format!("✗ late{age}{ttl}; ‹train› materializes"), theme.bad)
+        }
+        (Freshness::Missing, _) if detail.view.demanded(&row.feature).is_some() => {
+            ("○ computed when it is asked for".to_owned(), theme.dim)
         }
         (Freshness::Missing, _) => (
             "○ never materialized; ‹train› fills it".to_owned(),
@@ -94,6 +101,12 @@ pub(super) fn detail_lines(
     }
     lines.extend(parts::wrapped(&said, width, theme.text));
     lines.extend(parts::wrapped(&[context.keymap.fill(&state)], width, style));
+    if row.differs {
+        let said = [context
+            .keymap
+            .fill("▲ trainyard.toml defines its view otherwise: ‹next_tab› shows the definition")];
+        lines.extend(parts::wrapped(&said, width, theme.warn));
+    }
     if row.drifting {
         let said = [context
             .keymap
@@ -133,6 +146,19 @@ pub(super) fn detail_lines(
             let said = format!("mean {} ± {}", short(mean), short(std));
             lines.extend(parts::wrapped(&[said], width, theme.text));
         }
+        let quantile = |wanted: f64| {
+            let found = profile.quantiles.iter().find(|(q, _)| *q == wanted);
+            found.map(|(_, value)| short(*value))
+        };
+        if let (Some(low), Some(middle), Some(high)) =
+            (quantile(0.25), quantile(0.5), quantile(0.75))
+        {
+            let mut said = format!("quartiles {low} {middle} {high}");
+            if let Some(top) = quantile(0.99) {
+                said.push_str(&format!(", 99% below {top}"));
+            }
+            lines.extend(parts::wrapped(&[said], width, theme.text));
+        }
         if profile.histogram.counts.is_empty() && !profile.top.is_empty() {
             let top: Vec<String> = profile
                 .top
@@ -156,12 +182,28 @@ pub(super) fn detail_lines(
         users => format!("feeds {users}"),
     };
     lines.extend(parts::wrapped(&[feeds], width, theme.text));
-    let mut origin = vec![format!("from dataset {}", detail.view.dataset)];
-    if !detail.view.owner.is_empty() {
-        origin.push(format!("owner {}", detail.view.owner));
+    let view = &detail.view;
+    let version = match view.version {
+        0 => format!("view {}, not applied yet", view.name),
+        version => format!("view {} v{version}", view.name),
+    };
+    let mut origin = vec![format!("{version}, from {}", view.source_name())];
+    if !view.owner.is_empty() {
+        origin.push(format!("owner {}", view.owner));
     }
-    if !detail.view.description.is_empty() {
-        origin.push(detail.view.description.clone());
+    if !view.tags.is_empty() {
+        let tags: Vec<String> = view
+            .tags
+            .iter()
+            .map(|(key, value)| match value.as_str() {
+                "" => key.clone(),
+                value => format!("{key}={value}"),
+            })
+            .collect();
+        origin.push(format!("tags {}", tags.join(", ")));
+    }
+    if !view.description.is_empty() {
+        origin.push(view.description.clone());
     }
     lines.extend(parts::wrapped(&origin, width, theme.dim));
     lines
@@ -172,25 +214,6 @@ pub(super) fn name(pane: &Features) -> String {
     shown
         .or(pane.selected.as_ref().map(|(_, feature)| feature))
         .map_or_else(|| "Feature".to_owned(), Clone::clone)
-}
-
-pub(super) fn detail(pane: &Features, places: &Places, buffer: &mut Buffer, context: &Context) {
-    let area = places.detail;
-    if area.is_empty() {
-        return;
-    }
-    let focused = pane.part == Part::Detail;
-    let name = parts::middle(&name(pane), usize::from(area.width.saturating_sub(4)));
-    let title = title(pane, Part::Detail, &name, context);
-    let inside = frame::part(buffer, area, title, focused, context.theme);
-    let width = usize::from(inside.width.saturating_sub(2));
-    let lines = detail_lines(pane, width, places.chart.is_empty(), context);
-    parts::put_lines(
-        &lines,
-        inside,
-        if focused { pane.scroll } else { 0 },
-        buffer,
-    );
 }
 
 pub(super) fn picture(pane: &Features, area: Rect, buffer: &mut Buffer, context: &Context) {
@@ -215,92 +238,4 @@ pub(super) fn picture(pane: &Features, area: Rect, buffer: &mut Buffer, context:
         }
         None => {}
     }
-}
-
-pub(super) fn value_lines(pane: &Features, width: usize, context: &Context) -> Vec<Line<'static>> {
-    let theme = context.theme;
-    let Some(detail) = pane.pictured() else {
-        return vec![Line::styled(
-            parts::waiting("the feature", context),
-            theme.dim,
-        )];
-    };
-    if detail.values.is_empty() {
-        let said = [context
-            .keymap
-            .fill("No value is online yet: ‹train› materializes the view.")];
-        return parts::wrapped(&said, width, theme.dim);
-    }
-    let room = width.saturating_sub(5);
-    let widest = |of: fn(&(String, String, i64)) -> &str| {
-        detail
-            .values
-            .iter()
-            .map(|row| text::width(of(row)))
-            .max()
-            .unwrap_or(0)
-    };
-    let value = widest(|row| &row.1).clamp(5, (room / 2).max(5));
-    let key = room.saturating_sub(value + 1);
-    let mut lines = vec![Line::styled(
-        format!(
-            "{} {} {}",
-            text::left("KEY", key),
-            text::right("VALUE", value),
-            text::right("AGE", 4)
-        ),
-        theme.dim,
-    )];
-    lines.extend(detail.values.iter().map(|(name, shown, age)| {
-        Line::raw(format!(
-            "{} {} {}",
-            text::left(name, key),
-            text::right(shown, value),
-            text::right(&text::age(*age), 4)
-        ))
-    }));
-    lines
-}
-
-pub(super) fn values(pane: &Features, area: Rect, buffer: &mut Buffer, context: &Context) {
-    if area.is_empty() {
-        return;
-    }
-    let focused = pane.part == Part::Values;
-    let alone = places(pane, context.area).detail.is_empty();
-    let name = if alone {
-        parts::middle(&name(pane), usize::from(area.width.saturating_sub(4)))
-    } else {
-        "Online values".to_owned()
-    };
-    let title = title(pane, Part::Values, &name, context);
-    let inside = frame::part(buffer, area, title, focused, context.theme);
-    let width = usize::from(inside.width.saturating_sub(2));
-    let lines = value_lines(pane, width, context);
-    parts::put_lines(
-        &lines,
-        inside,
-        if focused { pane.scroll } else { 0 },
-        buffer,
-    );
-}
-
-/// How far the focused part can be scrolled.
-pub(super) fn length(pane: &Features, context: &Context) -> usize {
-    let places = places(pane, context.area);
-    let (area, lines) = match pane.part {
-        Part::Table => return 0,
-        Part::Detail => {
-            let width = usize::from(places.detail.width.saturating_sub(4));
-            let lines = detail_lines(pane, width, places.chart.is_empty(), context);
-            (places.detail, lines)
-        }
-        Part::Values => {
-            let width = usize::from(places.values.width.saturating_sub(4));
-            (places.values, value_lines(pane, width, context))
-        }
-    };
-    lines
-        .len()
-        .saturating_sub(usize::from(area.height.saturating_sub(2)))
 }

@@ -1,6 +1,6 @@
-//! Draws the features pane: table, detail, values. Changes nothing.
+//! Draws the features pane: the table, and beside it detail, chart, values, lineage, definition. Changes nothing.
 
-use super::{Features, ORDERS, Order, PARTS, Part, detail};
+use super::{Features, ORDERS, Order, Part, TABS, definition, detail, lineage, values};
 use crate::domain::feature::{FeatureRow, Freshness};
 use crate::tui::layout::{self, Room};
 use crate::tui::panes::{Context, parts};
@@ -10,16 +10,36 @@ use crate::tui::{frame, text};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 use std::collections::BTreeMap;
 
 /// Where each part is; an empty area: not shown.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Places {
     pub table: Rect,
-    pub detail: Rect,
-    pub values: Rect,
     pub chart: Rect,
+    /// What stands beside the table, from the top.
+    pub sides: Vec<(Part, Rect)>,
+}
+
+impl Places {
+    /// Which part is there; the chart belongs to the detail.
+    pub fn at(&self, at: Position) -> Option<Part> {
+        if self.table.contains(at) {
+            return Some(Part::Table);
+        }
+        let side = self.sides.iter().find(|(_, area)| area.contains(at));
+        side.map(|(part, _)| *part)
+            .or(self.chart.contains(at).then_some(Part::Detail))
+    }
+
+    /// Where a part is.
+    pub fn of(&self, part: Part) -> Rect {
+        self.sides
+            .iter()
+            .find(|(one, _)| *one == part)
+            .map_or(Rect::default(), |(_, area)| *area)
+    }
 }
 
 /// Where everything is in `area`.
@@ -29,37 +49,59 @@ pub fn places(pane: &Features, area: Rect) -> Places {
     if room == Room::One || pane.zoomed || area.height < 12 {
         match pane.part {
             Part::Table => places.table = area,
-            Part::Detail => places.detail = area,
-            Part::Values => places.values = area,
+            side => places.sides = vec![(side, area)],
         }
         return places;
     }
     let (table, side) = layout::beside(
         area,
         match room {
-            Room::Wide => area.width * 11 / 20,
-            Room::Large => area.width * 11 / 20,
+            Room::Wide | Room::Large => area.width * 11 / 20,
             _ => area.width - 28,
         },
     );
     places.table = table;
+    let tab = TABS[pane.tab];
     if room < Room::Large {
-        if pane.values {
-            places.values = side;
-        } else {
-            places.detail = side;
-        }
+        places.sides = vec![(tab, side)];
         return places;
     }
     let (detail, below) = layout::above(side, side.height * 2 / 5);
-    let (chart, values) = layout::above(below, below.height / 2);
-    places.detail = detail;
+    let (chart, lower) = layout::above(below, below.height / 2);
+    let first = if tab == Part::Detail {
+        Part::Values
+    } else {
+        tab
+    };
     places.chart = chart;
-    places.values = values;
+    places.sides = vec![(Part::Detail, detail)];
+    if room == Room::Wide {
+        let (left, right) = layout::beside(lower, lower.width / 2);
+        let second = if first == Part::Lineage {
+            Part::Definition
+        } else {
+            Part::Lineage
+        };
+        places.sides.extend([(first, left), (second, right)]);
+    } else {
+        places.sides.push((first, lower));
+    }
     places
 }
 
-/// "28 features, 5 views · 1 late · 1 drifting", as much of it as fits.
+/// The parts that `Tab` goes through: those on the screen, or all where one is shown at a time.
+pub fn shown_parts(pane: &Features, area: Rect) -> Vec<Part> {
+    let alone = Room::of(area) == Room::One || pane.zoomed || area.height < 12;
+    let mut shown = vec![Part::Table];
+    if alone {
+        shown.extend(TABS);
+    } else {
+        shown.extend(places(pane, area).sides.iter().map(|(part, _)| *part));
+    }
+    shown
+}
+
+/// "28 features, 5 views · 1 late: wind_gust 9h old · 1 drifting", as much of it as fits.
 fn sentence(pane: &Features, room: usize) -> String {
     let Some(page) = &pane.page else {
         return String::new();
@@ -69,33 +111,80 @@ fn sentence(pane: &Features, room: usize) -> String {
         text::counted(page.rows.len() as u64, "feature", "features"),
         text::counted(page.views, "view", "views")
     );
-    let missing = page
+    let of = |freshness: Freshness| {
+        page.rows
+            .iter()
+            .filter(move |row| row.freshness == freshness)
+    };
+    let missing = of(Freshness::Missing).count() as u64;
+    let oldest = of(Freshness::Stale).max_by_key(|row| row.age_ms);
+    let late = oldest.and_then(|row| {
+        Some(format!(
+            "{} late: {} {} old",
+            page.late,
+            row.feature,
+            text::age(row.age_ms?)
+        ))
+    });
+    let drifting = page.rows.iter().find(|row| row.drifting);
+    let drifting = drifting.map(|row| format!("{} drifting: {}", page.drifting, row.feature));
+    let differing: std::collections::BTreeSet<&str> = page
         .rows
         .iter()
-        .filter(|row| row.freshness == Freshness::Missing)
-        .count();
-    for (count, word) in [
-        (page.late, "late"),
-        (page.drifting, "drifting"),
-        (missing as u64, "never materialized"),
-    ] {
-        let more = format!(" · {count} {word}");
-        if count > 0 && text::width(&said) + text::width(&more) <= room {
-            said.push_str(&more);
+        .filter(|row| row.differs)
+        .map(|row| row.view.as_str())
+        .collect();
+    let differs = differing.first().map(|view| {
+        let more = differing.len() - 1;
+        let and = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        format!("{view}{and} not as in trainyard.toml")
+    });
+    let mut more: Vec<(String, Option<String>)> = [
+        (page.late, "late", late),
+        (differing.len() as u64, "not applied", differs),
+        (page.drifting, "drifting", drifting),
+        (missing, "never materialized", None),
+    ]
+    .into_iter()
+    .filter(|(count, ..)| *count > 0)
+    .map(|(count, word, long)| (format!("{count} {word}"), long))
+    .collect();
+    // every count first, then names and ages as far as there is room
+    let wide = |more: &[(String, Option<String>)]| -> usize {
+        more.iter().map(|(word, _)| text::width(word) + 3).sum()
+    };
+    let head = text::width(&said);
+    while !more.is_empty() && head + wide(&more) > room {
+        more.pop();
+    }
+    for place in 0..more.len() {
+        if let Some(long) = more[place].1.take() {
+            let short = std::mem::replace(&mut more[place].0, long);
+            if head + wide(&more) > room {
+                more[place].0 = short;
+            }
         }
     }
-    if page.late + page.drifting + missing as u64 == 0 {
+    for (word, _) in &more {
+        said.push_str(&format!(" · {word}"));
+    }
+    if page.late + page.drifting + missing == 0 && differing.is_empty() {
         said.push_str(" · all fresh");
     }
     said
 }
 
 /// The status line.
-pub fn status(pane: &Features, _context: &Context) -> Vec<String> {
+pub fn status(pane: &Features, context: &Context) -> Vec<String> {
     if pane.page.is_none() {
         return vec!["features are on their way".to_owned()];
     }
-    let mut said = vec![sentence(pane, usize::MAX)];
+    let room = usize::from(context.area.width.saturating_sub(2));
+    let mut said = vec![sentence(pane, room)];
     if !pane.filter.is_empty() {
         said.push(format!(
             "{} shown, filter {}",
@@ -114,13 +203,28 @@ pub fn status(pane: &Features, _context: &Context) -> Vec<String> {
         "sort {by}{}",
         if pane.reversed { ", turned round" } else { "" }
     ));
+    said.push("‹next_tab› datasets".to_owned());
     said
+}
+
+/// "Features · Datasets": the two tables of the pane, the one that is shown in front.
+pub fn tables(features: bool, theme: &Theme) -> Line<'static> {
+    let (shown, other) = if features {
+        ("Features", "Datasets")
+    } else {
+        ("Datasets", "Features")
+    };
+    Line::from(vec![
+        Span::raw(shown),
+        Span::styled(format!(" · {other}"), theme.dim),
+    ])
 }
 
 /// Draws the pane.
 pub fn render(pane: &Features, buffer: &mut Buffer, context: &Context) {
     if pane.page.as_ref().is_some_and(|page| page.rows.is_empty()) {
-        let inside = frame::part(buffer, context.area, "Features", true, context.theme);
+        let title = tables(true, context.theme);
+        let inside = frame::part(buffer, context.area, title, true, context.theme);
         let words = [
             "No feature view is configured yet. In trainyard.toml:",
             "",
@@ -131,24 +235,95 @@ pub fn render(pane: &Features, buffer: &mut Buffer, context: &Context) {
             "",
             "trainyard features materialize     fills the online store (‹train› here)",
             "trainyard demo                     the flights example",
+            "",
+            "‹next_tab› shows the datasets.",
         ];
         parts::put_words(&words, inside, buffer, context);
         return;
     }
     let places = places(pane, context.area);
     table(pane, places.table, buffer, context);
-    detail::detail(pane, &places, buffer, context);
+    for (part, area) in &places.sides {
+        side(pane, *part, *area, &places, buffer, context);
+    }
     detail::picture(pane, places.chart, buffer, context);
-    detail::values(pane, places.values, buffer, context);
     if !places.table.is_empty() {
         let room = usize::from(places.table.width.saturating_sub(4));
         frame::foot(buffer, places.table, sentence(pane, room), context.theme);
     }
 }
 
+/// The lines of a part beside the table.
+fn side_lines(
+    pane: &Features,
+    part: Part,
+    places: &Places,
+    context: &Context,
+) -> Vec<Line<'static>> {
+    let width = usize::from(places.of(part).width.saturating_sub(4));
+    match part {
+        Part::Table => Vec::new(),
+        Part::Detail => detail::lines(pane, width, places.chart.is_empty(), context),
+        Part::Values => values::lines(pane, width, context),
+        Part::Lineage => lineage::lines(pane, width, context),
+        Part::Definition => definition::lines(pane, width, context),
+    }
+}
+
+fn side(
+    pane: &Features,
+    part: Part,
+    area: Rect,
+    places: &Places,
+    buffer: &mut Buffer,
+    context: &Context,
+) {
+    let focused = pane.part == part;
+    let alone = Room::of(context.area) == Room::One || pane.zoomed;
+    let word = match part {
+        Part::Table | Part::Detail => None,
+        Part::Values => Some(values::title(pane)),
+        Part::Lineage => Some("Lineage".to_owned()),
+        Part::Definition => Some("Definition".to_owned()),
+    };
+    let name = detail::name(pane);
+    let title = match word {
+        None => name,
+        Some(word) if places.of(Part::Detail).is_empty() && area.width > 40 => {
+            format!("{name}: {}", word.to_lowercase())
+        }
+        Some(word) => word,
+    };
+    let room = usize::from(area.width.saturating_sub(4));
+    let title = if alone {
+        let place = TABS.iter().position(|tab| *tab == part).unwrap_or(0);
+        format!(
+            "{} ─ {} of {}",
+            parts::middle(&title, room.saturating_sub(9)),
+            place + 2,
+            TABS.len() + 1
+        )
+    } else {
+        parts::middle(&title, room)
+    };
+    let inside = frame::part(buffer, area, title, focused, context.theme);
+    let lines = side_lines(pane, part, places, context);
+    let scroll = if focused { pane.scroll } else { 0 };
+    parts::put_lines(&lines, inside, scroll, buffer);
+}
+
+/// How far the focused part can be scrolled.
+pub fn length(pane: &Features, context: &Context) -> usize {
+    let places = places(pane, context.area);
+    let rows = usize::from(places.of(pane.part).height.saturating_sub(2));
+    side_lines(pane, pane.part, &places, context)
+        .len()
+        .saturating_sub(rows)
+}
+
 /// The sign of a row and its style.
 fn sign(row: &FeatureRow, theme: &Theme) -> (&'static str, Style) {
-    match (row.freshness, row.drifting) {
+    match (row.freshness, row.drifting || row.differs) {
         (Freshness::Stale, _) => ("✗", theme.bad),
         (_, true) => ("▲", theme.warn),
         (Freshness::Missing, _) => ("○", theme.dim),
@@ -290,21 +465,15 @@ pub fn hit(pane: &Features, context: &Context, at: Position) -> Option<Hit> {
     with_table(pane, inside, context, |table| table.hit(inside, at.x, at.y))
 }
 
-pub fn title(pane: &Features, part: Part, name: &str, context: &Context) -> String {
-    if Room::of(context.area) == Room::One || pane.zoomed {
-        let place = PARTS.iter().position(|one| *one == part).unwrap_or(0);
-        format!("{name} ─ {} of {}", place + 1, PARTS.len())
-    } else {
-        name.to_owned()
-    }
-}
-
 fn table(pane: &Features, area: Rect, buffer: &mut Buffer, context: &Context) {
     if area.is_empty() {
         return;
     }
     let focused = pane.part == Part::Table;
-    let title = title(pane, Part::Table, "Features", context);
+    let mut title = tables(true, context.theme);
+    if Room::of(context.area) == Room::One || pane.zoomed {
+        title.push_span(format!(" ─ 1 of {}", TABS.len() + 1));
+    }
     let inside = frame::part(buffer, area, title, focused, context.theme);
     if pane.page.is_none() {
         let said = Line::styled(parts::waiting("features", context), context.theme.dim);

@@ -1,31 +1,41 @@
-//! Pane 3: what feeds my model, and is it fresh? A table of features, and what each means, holds and feeds.
+//! Pane 3: what feeds my model, and is it fresh? A table of features with what each means, holds, feeds and how it is
+//! defined; and the datasets behind them ([`datasets`]).
 
 mod acts;
+mod datasets;
+mod definition;
 mod detail;
 mod draw;
+mod keys;
+mod lineage;
 #[cfg(test)]
 mod tests;
+mod values;
 
-use super::parts::{self, Cursor};
-use super::{Answer, Context, Input, Pane, Pointer, Target};
+use super::moves::Words;
+use super::parts::Cursor;
+use super::{Answer, Context, Input, Pane, Target};
 use crate::api::protocol::{Snapshot, Topic};
 use crate::domain::feature::{FeatureDetail, FeatureRow, FeaturesPage, Freshness};
 use crate::tui::effect::Effect;
 use crate::tui::keymap::{Action, Binding, foot, key};
-use crate::tui::widgets::table::Hit;
+use datasets::Datasets;
 use ratatui::buffer::Buffer;
 use serde_json::{Value, json};
 
-/// Parts of the pane, in the order of `Tab`. Detail and values share a place where there is little room.
+/// Parts of the pane. All but the table share a place where there is little room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Part {
     #[default]
     Table,
     Detail,
     Values,
+    Lineage,
+    Definition,
 }
 
-const PARTS: [Part; 3] = [Part::Table, Part::Detail, Part::Values];
+/// The parts beside the table, in the order of `[ ]`.
+const TABS: [Part; 4] = [Part::Detail, Part::Values, Part::Lineage, Part::Definition];
 
 /// What the rows are sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,21 +67,27 @@ pub struct Features {
     cursor: Cursor,
     scroll: usize,
     part: Part,
-    /// Values instead of the detail, where they share a place.
-    values: bool,
+    /// Which of [`TABS`] is shown where they share a place.
+    tab: usize,
     zoomed: bool,
     filter: String,
     order: Order,
     reversed: bool,
+    /// The model version under the cursor of the lineage.
+    reader: usize,
+    /// What is online of one entity.
+    entity: Option<values::Entity>,
+    datasets: Datasets,
 }
 
 const BINDINGS: &[Binding] = &[
     foot(Action::Train, "materialize"),
     foot(Action::Filter, "filter"),
-    foot(Action::Open, "lineage, values"),
+    foot(Action::Open, "open, look up"),
     foot(Action::Copy, "copy the join"),
-    foot(Action::Sort, "sort"),
+    foot(Action::NextTab, "datasets"),
     foot(Action::NextPart, "part"),
+    foot(Action::Sort, "sort"),
     foot(Action::Export, "export"),
     key(Action::Down, "down"),
     key(Action::Up, "up"),
@@ -84,8 +100,10 @@ const BINDINGS: &[Binding] = &[
     key(Action::PreviousPart, "previous part"),
     key(Action::Left, "to the table"),
     key(Action::Right, "to the detail"),
-    key(Action::PreviousTab, "detail, or values"),
-    key(Action::NextTab, "detail, or values"),
+    key(
+        Action::PreviousTab,
+        "in a table: features, datasets; beside it: detail, values, lineage, definition",
+    ),
     key(Action::Reverse, "turn the order round"),
     key(Action::Zoom, "zoom the part"),
     key(Action::Back, "back to the table"),
@@ -93,10 +111,17 @@ const BINDINGS: &[Binding] = &[
 
 impl Pane for Features {
     fn bindings(&self) -> &'static [Binding] {
-        BINDINGS
+        if self.datasets.on {
+            datasets::BINDINGS
+        } else {
+            BINDINGS
+        }
     }
 
     fn topics(&self) -> Vec<Topic> {
+        if self.datasets.on {
+            return self.datasets.topics();
+        }
         let mut topics = vec![Topic::Features];
         topics.extend(
             self.selected
@@ -109,6 +134,7 @@ impl Pane for Features {
     fn update(&mut self, input: &Input, context: &Context) -> Vec<Effect> {
         match input {
             Input::Act(action) => return self.act(*action, context),
+            Input::Filter(text) if self.datasets.on => self.datasets.narrow(text, context),
             Input::Filter(text) => {
                 (*text).clone_into(&mut self.filter);
                 self.keep(context);
@@ -123,6 +149,8 @@ impl Pane for Features {
                 self.detail = Some((**detail).clone());
             }
             Input::Refused(Topic::Feature { .. }, _) => self.detail = None,
+            Input::Snapshot(topic, snapshot) => self.datasets.take(topic, snapshot, context),
+            Input::Refused(topic, failure) => self.datasets.refused(topic, failure),
             Input::Pointer(pointer) => return self.point(*pointer, context),
             Input::Answer("materialize", Answer::Item(place)) => {
                 let views = match (place, self.current()) {
@@ -131,9 +159,13 @@ impl Pane for Features {
                 };
                 return vec![acts::materialize(views)];
             }
+            Input::Answer(values::TAG, Answer::Text(keys)) => return self.look_up(keys),
+            Input::Reply(values::TAG, result) => return self.looked_up(result),
+            Input::Answer(tag, answer) => return self.datasets.answer(tag, answer),
             Input::Show(Target::Feature(view, feature)) => {
                 self.selected = Some((view.clone(), feature.clone()));
                 self.filter.clear();
+                self.datasets.on = false;
                 self.part = Part::Table;
                 self.zoomed = false;
                 self.keep(context);
@@ -144,15 +176,27 @@ impl Pane for Features {
     }
 
     fn render(&self, buffer: &mut Buffer, context: &Context) {
-        draw::render(self, buffer, context);
+        if self.datasets.on {
+            self.datasets.render(buffer, context);
+        } else {
+            draw::render(self, buffer, context);
+        }
     }
 
     fn status(&self, context: &Context) -> Vec<String> {
-        draw::status(self, context)
+        if self.datasets.on {
+            self.datasets.status()
+        } else {
+            draw::status(self, context)
+        }
     }
 
     fn filter(&self) -> &str {
-        &self.filter
+        if self.datasets.on {
+            self.datasets.filter()
+        } else {
+            &self.filter
+        }
     }
 
     fn remember(&self) -> Value {
@@ -160,8 +204,9 @@ impl Pane for Features {
             "filter": self.filter,
             "order": ORDERS.iter().position(|order| *order == self.order),
             "reversed": self.reversed,
-            "values": self.values,
+            "tab": self.tab,
             "selected": self.selected,
+            "datasets": self.datasets.remember(),
         })
     }
 
@@ -172,40 +217,36 @@ impl Pane for Features {
             .and_then(|place| ORDERS.get(place as usize).copied())
             .unwrap_or_default();
         self.reversed = looks["reversed"].as_bool().unwrap_or(false);
-        self.values = looks["values"].as_bool().unwrap_or(false);
+        self.tab = looks["tab"]
+            .as_u64()
+            .map_or(0, |tab| (tab as usize).min(TABS.len() - 1));
         if let (Some(view), Some(feature)) =
             (looks["selected"][0].as_str(), looks["selected"][1].as_str())
         {
             self.selected = Some((view.to_owned(), feature.to_owned()));
         }
+        self.datasets.restore(&looks["datasets"]);
     }
 }
 
 impl Features {
     /// Rows that the filter leaves, in the order in force. Words match name, view, user or state (`late`, `drift`,
-    /// `missing`, `fresh`).
+    /// `missing`, `fresh`, `unused`, `differs`).
     fn rows(&self) -> Vec<&FeatureRow> {
-        let words: Vec<String> = self
-            .filter
-            .to_lowercase()
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect();
+        let words = Words::of(&self.filter);
         let matches = |row: &&FeatureRow| {
             let users: Vec<String> = row
                 .used_by
                 .iter()
                 .map(|(model, version)| format!("{model} {version}"))
                 .collect();
-            let whole = format!(
+            words.are_in(&format!(
                 "{}:{} {} {}",
                 row.view,
                 row.feature,
                 users.join(" "),
                 state_words(row)
-            )
-            .to_lowercase();
-            words.iter().all(|word| whole.contains(word))
+            ))
         };
         let mut rows: Vec<&FeatureRow> = self
             .page
@@ -277,127 +318,16 @@ impl Features {
             .current()
             .map(|row| (row.view.clone(), row.feature.clone()));
         if selected.is_some() && selected != self.selected {
+            let same_view = match (&selected, &self.selected) {
+                (Some((view, _)), Some((before, _))) => view == before,
+                _ => false,
+            };
+            if !same_view {
+                self.entity = None;
+            }
             self.selected = selected;
-            self.scroll = 0;
+            (self.scroll, self.reader) = (0, 0);
         }
-    }
-
-    fn focus(&mut self, part: Part) {
-        if part != self.part {
-            self.scroll = 0;
-        }
-        self.part = part;
-        match part {
-            Part::Table => {}
-            Part::Detail => self.values = false,
-            Part::Values => self.values = true,
-        }
-    }
-
-    fn act(&mut self, action: Action, context: &Context) -> Vec<Effect> {
-        let height = self.height(context);
-        if self.part == Part::Table {
-            let count = self.rows().len();
-            if self.cursor.act(action, height, count) {
-                self.select();
-                return Vec::new();
-            }
-        } else if let Some(step) = parts::step(action, height) {
-            let most = detail::length(self, context);
-            self.scroll = self.scroll.min(most).saturating_add_signed(step).min(most);
-            return Vec::new();
-        }
-        let place = PARTS.iter().position(|part| *part == self.part);
-        let place = place.unwrap_or(0);
-        match action {
-            Action::NextPart => self.focus(PARTS[(place + 1) % PARTS.len()]),
-            Action::PreviousPart => self.focus(PARTS[(place + PARTS.len() - 1) % PARTS.len()]),
-            Action::Left => self.focus(Part::Table),
-            Action::Right => {
-                self.focus(if self.values {
-                    Part::Values
-                } else {
-                    Part::Detail
-                });
-            }
-            Action::Open => {
-                self.focus(match self.part {
-                    Part::Table => Part::Detail,
-                    Part::Detail => Part::Values,
-                    Part::Values => Part::Detail,
-                });
-            }
-            Action::PreviousTab | Action::NextTab => {
-                self.focus(if self.values {
-                    Part::Detail
-                } else {
-                    Part::Values
-                });
-            }
-            Action::Zoom => self.zoomed = !self.zoomed,
-            Action::Back => {
-                self.zoomed = false;
-                self.focus(Part::Table);
-            }
-            Action::Sort => {
-                let place = ORDERS.iter().position(|order| *order == self.order);
-                self.order = ORDERS[(place.unwrap_or(0) + 1) % ORDERS.len()];
-                self.keep(context);
-            }
-            Action::Reverse => {
-                self.reversed = !self.reversed;
-                self.keep(context);
-            }
-            Action::Train => return self.ask_materialize(),
-            Action::Copy => return self.copy(),
-            Action::Export => return self.export(),
-            _ => {}
-        }
-        Vec::new()
-    }
-
-    fn point(&mut self, pointer: Pointer, context: &Context) -> Vec<Effect> {
-        let places = draw::places(self, context.area);
-        let at = match pointer {
-            Pointer::Click(at) | Pointer::DoubleClick(at) | Pointer::Wheel(at, _) => at,
-        };
-        let part = if places.table.contains(at) {
-            Part::Table
-        } else if places.values.contains(at) {
-            Part::Values
-        } else {
-            Part::Detail
-        };
-        self.focus(part);
-        match pointer {
-            Pointer::Wheel(_, rows) => {
-                let action = if rows > 0 { Action::Down } else { Action::Up };
-                for _ in 0..rows.unsigned_abs() {
-                    self.act(action, context);
-                }
-            }
-            Pointer::Click(_) | Pointer::DoubleClick(_) if part == Part::Table => {
-                match draw::hit(self, context, at) {
-                    Some(Hit::Row(line)) => {
-                        self.cursor.line = line;
-                        self.select();
-                    }
-                    Some(Hit::Heading(column)) => {
-                        if let Some(order) = draw::ordered_by(column) {
-                            self.reversed = self.order == order && !self.reversed;
-                            self.order = order;
-                            self.keep(context);
-                        }
-                    }
-                    None => {}
-                }
-                if matches!(pointer, Pointer::DoubleClick(_)) {
-                    self.focus(Part::Detail);
-                }
-            }
-            _ => {}
-        }
-        Vec::new()
     }
 }
 
@@ -410,5 +340,6 @@ fn state_words(row: &FeatureRow) -> String {
     };
     let drift = if row.drifting { "drift drifting" } else { "" };
     let used = if row.used_by.is_empty() { "unused" } else { "" };
-    format!("{fresh} {drift} {used}")
+    let differs = if row.differs { "differs" } else { "" };
+    format!("{fresh} {drift} {used} {differs}")
 }

@@ -9,13 +9,13 @@ mod requests;
 #[cfg(test)]
 mod tests;
 
+use super::moves::{self, Words};
 use super::parts::{self, Cursor};
 use super::{Answer, Context, Input, Pane, Pointer, Target};
 use crate::api::protocol::{Reply, Snapshot, Topic};
 use crate::domain::DeploymentName;
 use crate::domain::deployment::{LivePage, RequestRow};
 use crate::domain::host::HostSample;
-use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
 use crate::tui::keymap::{Action, Binding, foot, key};
 use crate::tui::layout::Room;
@@ -172,13 +172,7 @@ impl Pane for Live {
             }
             Input::Pointer(pointer) => return self.point(*pointer, context),
             Input::Answer("copy", Answer::Item(place)) => {
-                return self
-                    .copies(context)
-                    .into_iter()
-                    .nth(*place)
-                    .map(|(what, text)| Effect::Copy { what, text })
-                    .into_iter()
-                    .collect();
+                return moves::copied(self.copies(context), *place);
             }
             Input::Reply("explain", Ok(reply)) => {
                 if let Reply::Explanation(explanation) = &**reply {
@@ -252,12 +246,7 @@ impl Live {
 
     /// The requests that the filter leaves, newest first.
     fn rows(&self) -> Vec<&RequestRow> {
-        let words: Vec<String> = self
-            .filter
-            .to_lowercase()
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect();
+        let words = Words::of(&self.filter);
         self.shown()
             .into_iter()
             .flat_map(|page| &page.requests)
@@ -266,9 +255,8 @@ impl Live {
                 let whole = format!(
                     "{} {} {} {} {failed}",
                     row.id, row.status, row.answer, row.detail
-                )
-                .to_lowercase();
-                words.iter().all(|word| whole.contains(word))
+                );
+                words.are_in(&whole)
             })
             .collect()
     }
@@ -331,15 +319,11 @@ impl Live {
             self.select();
             return Vec::new();
         }
-        let place = PARTS.iter().position(|part| *part == self.part);
-        let place = place.unwrap_or(0);
         match action {
-            Action::NextPart => self.part = PARTS[(place + 1) % PARTS.len()],
-            Action::PreviousPart => {
-                self.part = PARTS[(place + PARTS.len() - 1) % PARTS.len()];
-            }
-            Action::Left => self.part = PARTS[place.saturating_sub(1)],
-            Action::Right => self.part = PARTS[(place + 1).min(PARTS.len() - 1)],
+            Action::NextPart => self.part = moves::turned(&PARTS, self.part, 1),
+            Action::PreviousPart => self.part = moves::turned(&PARTS, self.part, -1),
+            Action::Left => self.part = moves::beside(&PARTS, self.part, -1),
+            Action::Right => self.part = moves::beside(&PARTS, self.part, 1),
             Action::NextTab | Action::PreviousTab => return self.turn(action),
             Action::Zoom => self.zoomed = !self.zoomed,
             Action::Back => {
@@ -352,17 +336,7 @@ impl Live {
             }
             Action::Open => return self.explain(),
             Action::Rollback => return self.roll_back(),
-            Action::Copy => {
-                let items = self.copies(context);
-                if !items.is_empty() {
-                    return vec![Effect::Dialog(Dialog::Choice {
-                        tag: "copy",
-                        title: "Copy what?".to_owned(),
-                        items,
-                        cursor: 0,
-                    })];
-                }
-            }
+            Action::Copy => return moves::offer_copies(self.copies(context)),
             Action::Export => return self.export(context),
             _ => {}
         }
@@ -371,9 +345,7 @@ impl Live {
 
     fn point(&mut self, pointer: Pointer, context: &Context) -> Vec<Effect> {
         let places = draw::places(self, context.area);
-        let at = match pointer {
-            Pointer::Click(at) | Pointer::DoubleClick(at) | Pointer::Wheel(at, _) => at,
-        };
+        let at = moves::at(pointer);
         if let Pointer::Wheel(_, rows) = pointer {
             let action = if rows > 0 { Action::Down } else { Action::Up };
             for _ in 0..rows.unsigned_abs() {

@@ -219,6 +219,14 @@ pub fn against(pane: &Registry, width: usize, context: &Context) -> Vec<Line<'st
     let room = width.saturating_sub(head + 5 + 8).max(4);
     let mut lines = Vec::new();
     let mut alike = 0;
+    // other rows, another yardstick: neither better nor worse
+    let unlike = page.unlike.as_deref().filter(|_| champion.is_some());
+    if let Some(unlike) = unlike {
+        let said = [format!(
+            "▲ {unlike}. No verdict here: only the gate has held both to the same rows (Checks)."
+        )];
+        lines.extend(parts::wrapped(&said, width, theme.warn));
+    }
     for key in &keys {
         let of = |row: &VersionRow| row.metrics.get(key).map(|value| value.0);
         let mine = of(row);
@@ -254,6 +262,7 @@ pub fn against(pane: &Registry, width: usize, context: &Context) -> Vec<Line<'st
         let less = page.less_is_better.contains(key);
         let style = match (mine, theirs) {
             (Some(mine), Some(theirs)) if mine == theirs => theme.text,
+            (Some(_), Some(_)) if unlike.is_some() => theme.marks[0],
             (Some(mine), Some(theirs)) if (mine < theirs) == less => theme.good,
             (Some(_), Some(_)) => theme.bad,
             _ => theme.marks[0],
@@ -262,6 +271,7 @@ pub fn against(pane: &Registry, width: usize, context: &Context) -> Vec<Line<'st
         if let Some(champion) = champion {
             let difference = match (mine, theirs) {
                 (Some(mine), Some(theirs)) if mine == theirs => "equal".to_owned(),
+                (Some(mine), Some(theirs)) if unlike.is_some() => text::difference(mine - theirs),
                 (Some(mine), Some(theirs)) => {
                     // a sign before the colour: better or worse
                     let sign = if (mine < theirs) == less {

@@ -1,12 +1,11 @@
 //! What keys and the mouse do in the registry pane: moving, going to a part, opening. What changes a model is in `acts`.
 
 use super::{PARTS, Part, Registry, TABS, draw, is_champion, tables};
-use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
 use crate::tui::keymap::Action;
 use crate::tui::layout::Room;
-use crate::tui::panes::parts;
 use crate::tui::panes::{Context, PaneId, Pointer, Target};
+use crate::tui::panes::{moves, parts};
 use crate::tui::widgets::table::Hit;
 
 impl Registry {
@@ -43,7 +42,7 @@ impl Registry {
             Part::Against | Part::Lineage | Part::History => {
                 if let Some(step) = parts::step(action, list) {
                     let most = draw::length(self, context);
-                    self.scroll = self.scroll.min(most).saturating_add_signed(step).min(most);
+                    self.scroll = moves::scrolled(self.scroll, step, most);
                     return Vec::new();
                 }
             }
@@ -79,17 +78,7 @@ impl Registry {
             Action::Register => return self.manage(),
             Action::Note => return self.note(),
             Action::Cancel => return self.put_away(),
-            Action::Copy => {
-                let items = self.copies();
-                if !items.is_empty() {
-                    return vec![Effect::Dialog(Dialog::Choice {
-                        tag: "copy",
-                        title: "Copy what?".to_owned(),
-                        items,
-                        cursor: 0,
-                    })];
-                }
-            }
+            Action::Copy => return moves::offer_copies(self.copies()),
             Action::Export => return self.export(),
             _ => {}
         }
@@ -113,11 +102,7 @@ impl Registry {
             .into_iter()
             .filter(|part| !together || !TABS.contains(part) || *part == TABS[self.tab])
             .collect();
-        let place = shown.iter().position(|part| *part == self.part);
-        let next = place.map_or(0, |place| {
-            (place as isize + by).rem_euclid(shown.len() as isize) as usize
-        });
-        self.focus(shown[next]);
+        self.focus(moves::turned(&shown, self.part, by));
     }
 
     fn open(&mut self) -> Vec<Effect> {
@@ -161,9 +146,7 @@ impl Registry {
 
     pub(super) fn point(&mut self, pointer: Pointer, context: &Context) -> Vec<Effect> {
         let places = draw::places(self, context.area);
-        let at = match pointer {
-            Pointer::Click(at) | Pointer::DoubleClick(at) | Pointer::Wheel(at, _) => at,
-        };
+        let at = moves::at(pointer);
         let Some(part) = places.at(at) else {
             return Vec::new();
         };

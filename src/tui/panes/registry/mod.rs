@@ -10,6 +10,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
+use super::moves::Words;
 use super::parts::Cursor;
 use super::{Context, Input, Pane, Target};
 use crate::api::protocol::{Snapshot, Topic};
@@ -185,14 +186,11 @@ impl Pane for Registry {
 impl Registry {
     /// The models that the filter leaves.
     fn listed(&self) -> Vec<&ModelRow> {
-        let words = self.filter.to_lowercase();
+        let words = Words::of(&self.filter);
         self.models
             .iter()
             .flatten()
-            .filter(|row| {
-                let name = row.name.as_str().to_lowercase();
-                words.split_whitespace().all(|word| name.contains(word))
-            })
+            .filter(|row| words.are_in(row.name.as_str()))
             .collect()
     }
 

@@ -6,7 +6,7 @@ use crate::api::protocol::{Command, Snapshot, Topic};
 use crate::domain::{ModelName, Version};
 use crate::tui::effect::{Effect, Then};
 use crate::tui::fixture::{picture, press, wait};
-use crate::tui::panes::fixture::{give, open, pictures, settle};
+use crate::tui::panes::fixture::{give, open, pictures, settle, version};
 use crate::tui::theme::Markers;
 
 #[test]
@@ -17,6 +17,29 @@ fn at_every_size() {
 #[test]
 fn compared_with_the_champion() {
     insta::assert_snapshot!(pictures("2", "c"));
+}
+
+#[test]
+fn metrics_of_other_rows_are_no_verdict() {
+    let mut app = open("2", 120, 35, "dark", Markers::Auto);
+    press(&mut app, "c");
+    settle(&mut app);
+    assert!(picture(&app).contains("✓ +0.0112"), "{}", picture(&app));
+    let name = ModelName::from("delay");
+    let mut page = version(&name, Version(13));
+    page.unlike =
+        Some("judged on other rows than champion v12: `holdout_rows` 900, not 400".to_owned());
+    let topic = Topic::Version {
+        model: name,
+        version: Version(13),
+    };
+    give(&mut app, topic, Snapshot::Version(Box::new(page)));
+    let shown = picture(&app);
+    assert!(
+        shown.contains("▲ judged on other rows than") && shown.contains("+0.0112"),
+        "{shown}"
+    );
+    assert!(!shown.contains("✓ +0.0112"), "{shown}");
 }
 
 #[test]

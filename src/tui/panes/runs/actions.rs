@@ -6,7 +6,7 @@ use crate::api::protocol::Command;
 use crate::domain::ModelName;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Effect, Then};
-use crate::tui::panes::{Answer, Context, PaneId, Target};
+use crate::tui::panes::{Answer, Context, PaneId, Target, moves};
 
 impl Runs {
     pub(super) fn promote(&self) -> Vec<Effect> {
@@ -152,13 +152,7 @@ impl Runs {
                 }
             }
             ("copy", Answer::Item(place)) => {
-                return self
-                    .copies(context)
-                    .into_iter()
-                    .nth(*place)
-                    .map(|(what, text)| Effect::Copy { what, text })
-                    .into_iter()
-                    .collect();
+                return moves::copied(self.copies(context), *place);
             }
             ("group", Answer::Item(place)) => self.group_by(*place),
             ("experiment", Answer::Item(place)) => self.show_experiment(*place),
@@ -178,6 +172,8 @@ impl Runs {
                 }
             }
             (super::note::TAG, Answer::Text(text)) => return self.note_written(text),
+            (super::tags::LIST, Answer::Item(place)) => return self.change(*place),
+            (super::tags::TAG, Answer::Text(text)) => return self.tagged(text),
             ("register", Answer::Text(name)) => {
                 if let Some(run) = run {
                     let name = name.trim();

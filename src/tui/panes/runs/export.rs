@@ -3,7 +3,6 @@
 use super::Runs;
 use super::columns::{self, Column};
 use crate::domain::Timestamp;
-use crate::tui::dialog::Dialog;
 use crate::tui::effect::Effect;
 use crate::tui::export;
 use crate::tui::panes::Context;
@@ -31,19 +30,6 @@ impl Runs {
             format!("trainyard runs show {}", row.id),
         ));
         offered
-    }
-
-    pub(super) fn copy(&self, context: &Context) -> Vec<Effect> {
-        let items = self.copies(context);
-        if items.is_empty() {
-            return Vec::new();
-        }
-        vec![Effect::Dialog(Dialog::Choice {
-            tag: "copy",
-            title: "Copy what?".to_owned(),
-            items,
-            cursor: 0,
-        })]
     }
 
     pub(super) fn export(&self, context: &Context) -> Vec<Effect> {

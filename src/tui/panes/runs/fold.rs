@@ -1,5 +1,6 @@
 //! Parents and children: which lines of the table are rows of the window, which are children shown below their parent.
-//! Children are shown so while the newest come first and nothing is filtered; in any other order they are rows like all.
+//! While the newest come first they stand so by themselves; in any other order every run stands alone until somebody
+//! folds. With a filter, and among the archived, they are rows like all.
 
 use super::columns::Column;
 use super::{Part, Runs};
@@ -23,6 +24,8 @@ pub struct Unfolded {
     pub at: Option<u64>,
     /// Its children.
     pub rows: Vec<RunRow>,
+    /// The order that these came in.
+    pub order: String,
 }
 
 impl Unfolded {
@@ -32,6 +35,7 @@ impl Unfolded {
             run,
             at: None,
             rows: Vec::new(),
+            order: String::new(),
         }
     }
 }
@@ -57,7 +61,11 @@ impl Runs {
                 .as_ref()
                 .is_some_and(|table| table.primary_metric.is_none()),
         };
-        by_time && self.filter.is_empty() && !self.archived
+        self.nest.unwrap_or(by_time) && self.can_nest()
+    }
+
+    fn can_nest(&self) -> bool {
+        self.filter.is_empty() && !self.archived
     }
 
     /// Parents with their places and numbers of children, from the top.
@@ -153,12 +161,20 @@ impl Runs {
             .collect()
     }
 
-    /// Children came: known ones keep their places, new ones go below.
-    pub(super) fn take_children(&mut self, parent: &RunId, table: &RunTable, context: &Context) {
+    /// Children came: known ones keep their places, new ones go below. In another order than before all are placed anew.
+    pub(super) fn take_children(&mut self, query: &RunQuery, table: &RunTable, context: &Context) {
         let selected = self.selected.clone();
-        let Some(open) = self.unfolded.iter_mut().find(|open| open.run == *parent) else {
+        let Some(open) = self
+            .unfolded
+            .iter_mut()
+            .find(|open| Some(&open.run) == query.parent.as_ref())
+        else {
             return;
         };
+        if open.order != query.order_by {
+            open.order.clone_from(&query.order_by);
+            open.rows.clear();
+        }
         let mut rows: Vec<RunRow> = open
             .rows
             .iter()
@@ -180,8 +196,9 @@ impl Runs {
         self.scroll_to_cursor(context);
     }
 
-    /// `+` and `-` in the table: children of the parent under the cursor (or of the child's parent). None: the run has
-    /// no family, and the keys are the chart's.
+    /// `+` and `-` in the table: children of the parent under the cursor (or of the child's parent). From every run alone
+    /// `-` leads to parents with their children folded, `+` from there to unfolded ones and on to every run alone again.
+    /// None: the run has no family, and the keys are the chart's.
     pub(super) fn fold(&mut self, open: bool, context: &Context) -> Option<Vec<Effect>> {
         if self.part != Part::Table || self.group.is_some() {
             return None;
@@ -192,34 +209,56 @@ impl Runs {
         } else {
             row.parent.clone()?
         };
-        if !self.nested() {
+        if !self.can_nest() {
             if !open {
                 return None;
             }
             self.narrow(format!("tags.mlflow.parentRunId = '{parent}'"));
             return Some(vec![Effect::say(
-                "the children of one run; ‹back› shows all again, sorted by age they fold",
+                "the children of one run; ‹back› shows all again",
             )]);
         }
         let known = self.unfolded.iter().position(|known| known.run == parent);
-        match (open, known) {
-            (true, None) => {
-                if self.unfolded.len() == PARENTS {
-                    self.unfolded.remove(0);
+        let said = match (self.nested(), open) {
+            (false, _) => {
+                self.nest = Some(true);
+                self.selected = Some(parent.clone());
+                if open {
+                    self.unfold(parent);
                 }
-                self.unfolded.push(Unfolded::of(parent));
-                self.find_parents(false);
+                Some("children stand below their parents: ‹zoom_in› unfolds, ‹zoom_out› folds")
             }
-            (false, Some(place)) => {
-                let at = self.unfolded[place].at;
-                self.unfolded.remove(place);
-                if let Some(at) = at {
-                    self.go_to(self.line_of(at), context);
+            (true, true) if known.is_some() => {
+                self.nest = Some(false);
+                Some("every run stands alone; ‹zoom_out› folds children again")
+            }
+            (true, true) => {
+                self.unfold(parent);
+                None
+            }
+            (true, false) => {
+                if let Some(place) = known {
+                    let at = self.unfolded[place].at;
+                    self.unfolded.remove(place);
+                    if let Some(at) = at {
+                        self.go_to(self.line_of(at), context);
+                    }
                 }
+                None
             }
-            _ => {}
+        };
+        Some(said.map(Effect::say).into_iter().collect())
+    }
+
+    fn unfold(&mut self, parent: RunId) {
+        if self.unfolded.iter().any(|known| known.run == parent) {
+            return;
         }
-        Some(Vec::new())
+        if self.unfolded.len() == PARENTS {
+            self.unfolded.remove(0);
+        }
+        self.unfolded.push(Unfolded::of(parent));
+        self.find_parents(false);
     }
 }
 
@@ -234,6 +273,7 @@ mod tests {
             run: RunId::from(format!("parent-{at}")),
             at: Some(at),
             rows: vec![row; children],
+            order: String::new(),
         }
     }
 

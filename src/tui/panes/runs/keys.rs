@@ -5,7 +5,7 @@ use super::{PARTS, Part, Runs, TABS};
 use crate::tui::effect::Effect;
 use crate::tui::keymap::Action;
 use crate::tui::panes::Context;
-use crate::tui::panes::parts;
+use crate::tui::panes::{moves, parts};
 
 impl Runs {
     pub(super) fn act(&mut self, action: Action, context: &Context) -> Vec<Effect> {
@@ -67,11 +67,11 @@ impl Runs {
             Action::Group => return self.group_dialog(),
             Action::Experiment => return self.experiment_dialog(),
             Action::Promote => return self.promote(),
-            Action::Register => return self.register(),
+            Action::Register => return self.manage(),
             Action::Train => return self.train(context),
             Action::Cancel => return self.cancel(),
             Action::Note => return self.note(),
-            Action::Copy => return self.copy(context),
+            Action::Copy => return moves::offer_copies(self.copies(context)),
             Action::Export => return self.export(context),
             Action::ZoomIn | Action::ZoomOut => {
                 if let Some(effects) = self.fold(action == Action::ZoomIn, context) {
@@ -131,12 +131,7 @@ impl Runs {
     }
 
     fn next_part(&mut self, forward: bool) {
-        let place = PARTS
-            .iter()
-            .position(|part| *part == self.part)
-            .unwrap_or(0);
-        let step = if forward { 1 } else { PARTS.len() - 1 };
-        self.part = PARTS[(place + step) % PARTS.len()];
+        self.part = moves::turned(&PARTS, self.part, if forward { 1 } else { -1 });
         self.scroll = 0;
     }
 }

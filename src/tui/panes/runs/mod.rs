@@ -16,6 +16,7 @@ mod places;
 mod pointer;
 mod sweep;
 mod table;
+mod tags;
 #[cfg(test)]
 mod tests;
 
@@ -86,6 +87,8 @@ pub struct Runs {
     groups: Option<RunGroups>,
     /// Parents whose children are shown.
     unfolded: Vec<Unfolded>,
+    /// Whether children stand below their parents; none: by the order.
+    nest: Option<bool>,
     /// Chosen column and direction; none: the primary metric, best first.
     sort: Option<(Column, bool)>,
     chosen: Option<Vec<Column>>,
@@ -115,6 +118,8 @@ pub struct Runs {
     seventh: Option<(RunId, String)>,
     /// The note being written.
     noting: Option<note::Noting>,
+    /// What a list or a field that is open is about.
+    tagging: Option<tags::Tagging>,
 }
 
 const BINDINGS: &[Binding] = &[
@@ -126,7 +131,7 @@ const BINDINGS: &[Binding] = &[
     foot(Action::Compare, "compare"),
     foot(Action::Promote, "promote"),
     foot(Action::Open, "open"),
-    foot(Action::Register, "register"),
+    foot(Action::Register, "register, tag"),
     foot(Action::Export, "export"),
     foot(Action::Copy, "copy"),
     foot(Action::Zoom, "zoom"),
@@ -158,7 +163,7 @@ const BINDINGS: &[Binding] = &[
     key(Action::Baseline, "champion's line on, off"),
     key(
         Action::ZoomIn,
-        "unfold a parent's children; in the chart: closer, around the cursor",
+        "unfold a parent's children, then every run alone; in the chart: closer",
     ),
     key(Action::ZoomOut, "fold children; in the chart: further away"),
     key(Action::PanLeft, "chart: to the left"),
@@ -311,6 +316,7 @@ impl Pane for Runs {
             "experiment": self.experiment.as_ref().map(ExperimentId::as_str),
             "archived": self.archived,
             "group": groups::kept(self.group.as_ref()),
+            "nest": self.nest,
             "unfolded": self.unfolded.iter().map(|parent| parent.run.as_str()).collect::<Vec<_>>(),
         })
     }
@@ -344,6 +350,7 @@ impl Pane for Runs {
         self.experiment = looks["experiment"].as_str().map(ExperimentId::from);
         self.archived = looks["archived"].as_bool().unwrap_or(false);
         self.group = groups::restored(&looks["group"]);
+        self.nest = looks["nest"].as_bool();
         self.unfolded = looks["unfolded"]
             .as_array()
             .into_iter()
@@ -357,12 +364,13 @@ impl Runs {
     fn take(&mut self, topic: &Topic, snapshot: &Snapshot, context: &Context) {
         match (topic, snapshot) {
             (
-                Topic::Runs(RunQuery {
-                    parent: Some(parent),
-                    ..
-                }),
+                Topic::Runs(
+                    query @ RunQuery {
+                        parent: Some(_), ..
+                    },
+                ),
                 Snapshot::Runs(table),
-            ) => self.take_children(parent, table, context),
+            ) => self.take_children(query, table, context),
             (Topic::Runs(query), Snapshot::Runs(table))
                 if *query == self.query() || self.table.is_none() || self.covers(query, table) =>
             {

@@ -3,18 +3,14 @@
 use super::{Part, Runs, draw, places};
 use crate::tui::effect::Effect;
 use crate::tui::keymap::Action;
-use crate::tui::panes::{Context, Pointer};
+use crate::tui::panes::{Context, Pointer, moves};
 use crate::tui::widgets::table::Hit;
 
 impl Runs {
     pub(super) fn point(&mut self, pointer: Pointer, context: &Context) -> Vec<Effect> {
         let places = places::places(self, context.area);
-        let (position, part) = match pointer {
-            Pointer::Click(at) | Pointer::DoubleClick(at) | Pointer::Wheel(at, _) => {
-                (at, places.at(at))
-            }
-        };
-        let Some(part) = part else {
+        let position = moves::at(pointer);
+        let Some(part) = places.at(position) else {
             return Vec::new();
         };
         match pointer {

@@ -324,6 +324,72 @@ fn parents_unfold_while_the_newest_come_first() {
 }
 
 #[test]
+fn children_fold_in_every_order() {
+    let mut app = app(80, 24, "dark", Markers::Auto);
+    settle(&mut app);
+    let mut table = crate::tui::fixture::runs();
+    table.rows[0].children = 2;
+    give(&mut app, table.clone());
+    press(&mut app, "j");
+    assert!(!query(&app).roots, "by the metric every run stands alone");
+    press(&mut app, "-");
+    let asked = query(&app);
+    assert!(asked.roots && asked.order_by == "best", "{asked:?}");
+    give(&mut app, table);
+    press(&mut app, "+");
+    let below = app.topics().into_iter().find_map(|topic| match topic {
+        Topic::Runs(query) if query.parent.is_some() => Some(query),
+        _ => None,
+    });
+    assert_eq!(below.map(|query| query.order_by).as_deref(), Some("best"));
+    press(&mut app, "+");
+    assert!(!query(&app).roots);
+    assert!(
+        picture(&app).contains("every run stands alone; - folds children again"),
+        "{}",
+        picture(&app)
+    );
+}
+
+#[test]
+fn a_tag_is_set_as_it_was_seen_and_can_be_taken_back() {
+    let mut app = app(80, 24, "dark", Markers::Auto);
+    settle(&mut app);
+    press(&mut app, "j m");
+    wait(&mut app, 400);
+    assert!(
+        picture(&app).contains("Change brave-otter"),
+        "{}",
+        picture(&app)
+    );
+    press(&mut app, "j Enter");
+    wait(&mut app, 400);
+    let effects = press(&mut app, "t e a m = r e d Enter");
+    assert!(
+        matches!(
+            &effects[..],
+            [Effect::Send { command: Command::TagRun { key, value: Some(value), seen: Some(seen), .. }, then: Then::Undo { undo, .. } }, ..]
+                if key == "team" && value == "red" && seen.was.is_none()
+                    && matches!(&**undo, Command::TagRun { value: None, seen: Some(seen), .. } if seen.was.as_deref() == Some("red"))
+        ),
+        "{effects:?}"
+    );
+    for own in ["m l f l o w . x = 1", "n o n e"] {
+        press(&mut app, "m");
+        wait(&mut app, 400);
+        press(&mut app, "j Enter");
+        wait(&mut app, 400);
+        let effects = press(&mut app, &format!("{own} Enter"));
+        assert!(
+            !effects
+                .iter()
+                .any(|effect| matches!(effect, Effect::Send { .. })),
+            "{effects:?}"
+        );
+    }
+}
+
+#[test]
 fn archived_runs_are_seen_and_restored() {
     let mut app = app(80, 24, "dark", Markers::Auto);
     settle(&mut app);

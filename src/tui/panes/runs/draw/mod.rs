@@ -56,6 +56,14 @@ pub fn status(pane: &Runs, context: &Context) -> Vec<String> {
         }
         None => "newest first".to_owned(),
     });
+    if let Some(nest) = pane.nest {
+        let said = if nest {
+            "children folded"
+        } else {
+            "every run alone"
+        };
+        parts.push(said.to_owned());
+    }
     if let Some((_, _, version)) = &table.champion {
         parts.push(format!("against champion {version}"));
     }

@@ -5,8 +5,10 @@ use super::column::{Column, Filler};
 use super::sample;
 use super::table::TableState;
 use crate::data::checks::{self, Format};
-use crate::data::text_file::failed;
+use crate::data::parquet_file::damaged;
+use crate::data::regular_file::{self, Identity, failed};
 use crate::data::{Error, Frame, Result, source};
+use crate::domain::quotable;
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -14,7 +16,6 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::basic::Encoding;
 use parquet::file::metadata::ParquetMetaData;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -74,8 +75,8 @@ pub fn file(path: &Path, keep: u64, progress: &Progress<'_>) -> Result<TableStat
 }
 
 fn parquet(path: &Path, keep: u64, progress: &Progress<'_>) -> Result<TableState> {
-    let (metadata, names) = checks::guarded(path, || {
-        let handle = File::open(path).map_err(|error| failed(path, error))?;
+    let (metadata, names, identity) = checks::guarded(path, || {
+        let (handle, identity) = regular_file::open(path)?;
         let plain = ArrowReaderMetadata::load(&handle, ArrowReaderOptions::new())
             .map_err(|error| failed(path, error))?;
         let schema = Arc::clone(plain.schema());
@@ -103,7 +104,7 @@ fn parquet(path: &Path, keep: u64, progress: &Progress<'_>) -> Result<TableState
         ));
         let metadata = ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options)
             .map_err(|error| failed(path, error))?;
-        Ok((metadata, names))
+        Ok((metadata, names, identity))
     })?;
     let rows = u64::try_from(metadata.metadata().file_metadata().num_rows())
         .map_err(|_| failed(path, "its footer claims a negative number of rows"))?;
@@ -117,7 +118,8 @@ fn parquet(path: &Path, keep: u64, progress: &Progress<'_>) -> Result<TableState
     let mut columns = in_parallel(names.len(), |number| {
         let at = order[number];
         let column = checks::guarded(path, || {
-            read_column(path, &metadata, at, &names[at], &places, rows, &|share| {
+            let file = (path, &identity);
+            read_column(file, &metadata, at, &names[at], &places, rows, &|share| {
                 let now = done.load(Ordering::Relaxed) as f64 + bytes(at) as f64 * share;
                 progress(now / whole as f64)
             })
@@ -125,6 +127,7 @@ fn parquet(path: &Path, keep: u64, progress: &Progress<'_>) -> Result<TableState
         done.fetch_add(bytes(at), Ordering::Relaxed);
         Ok((at, column))
     })?;
+    regular_file::unchanged(path, &identity)?;
     columns.sort_by_key(|(at, _)| *at);
     Ok(TableState {
         rows,
@@ -134,7 +137,7 @@ fn parquet(path: &Path, keep: u64, progress: &Progress<'_>) -> Result<TableState
 }
 
 fn read_column(
-    path: &Path,
+    (path, identity): (&Path, &Identity),
     metadata: &ArrowReaderMetadata,
     at: usize,
     name: &str,
@@ -142,7 +145,7 @@ fn read_column(
     rows: u64,
     progress: &Progress<'_>,
 ) -> Result<Column> {
-    let handle = File::open(path).map_err(|error| failed(path, error))?;
+    let (handle, _) = regular_file::open(path)?;
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata.clone());
     let mask = ProjectionMask::roots(builder.parquet_schema(), [at]);
     let reader = builder
@@ -153,10 +156,14 @@ fn read_column(
     let mut filler = Filler::new(name, places);
     let mut seen = 0u64;
     for (number, batch) in reader.enumerate() {
-        let batch = batch.map_err(|error| failed(path, error))?;
+        let batch = regular_file::or_changed(
+            path,
+            identity,
+            batch.map_err(|error| damaged(path, name, &error.to_string())),
+        )?;
         filler
             .take(batch.column(0))
-            .map_err(|error| failed(path, error))?;
+            .map_err(|error| failed(path, format!("column `{}`: {error}", quotable(name))))?;
         seen += batch.num_rows() as u64;
         if number % 16 == 0 {
             progress(seen as f64 / rows.max(1) as f64)?;

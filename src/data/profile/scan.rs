@@ -16,6 +16,7 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::basic::Encoding;
 use parquet::file::metadata::ParquetMetaData;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -82,8 +83,9 @@ fn parquet(path: &Path, keep: u64, progress: &Progress<'_>) -> Result<TableState
         let schema = Arc::clone(plain.schema());
         let mut fields: Vec<Field> = schema.fields().iter().map(|one| (**one).clone()).collect();
         let mut names: Vec<String> = Vec::with_capacity(fields.len());
+        let mut seen = FxHashSet::default();
         for field in &fields {
-            if names.contains(field.name()) {
+            if !seen.insert(field.name().clone()) {
                 return Err(failed(
                     path,
                     format!("two columns are called `{}`; rename one", field.name()),
@@ -111,7 +113,8 @@ fn parquet(path: &Path, keep: u64, progress: &Progress<'_>) -> Result<TableState
     let places = sample::places(rows, keep);
     // the longest first, so that no thread begins one when the others are done
     let mut order: Vec<usize> = (0..names.len()).collect();
-    let bytes = |at: usize| bytes_of(metadata.metadata(), at);
+    let sizes = sizes_of(metadata.metadata(), names.len());
+    let bytes = |at: usize| sizes[at];
     order.sort_by_key(|at| std::cmp::Reverse(bytes(*at)));
     let whole: u64 = (0..names.len()).map(bytes).sum::<u64>().max(1);
     let done = AtomicU64::new(0);
@@ -186,6 +189,12 @@ fn read_column(
 fn coded_texts(metadata: &ParquetMetaData, fields: &[Field]) -> Vec<usize> {
     let schema = metadata.file_metadata().schema_descr();
     let mut coded = Vec::new();
+    let mut leaves: FxHashMap<usize, usize> = FxHashMap::default();
+    for leaf in 0..schema.num_columns() {
+        leaves
+            .entry(schema.get_column_root_idx(leaf))
+            .or_insert(leaf);
+    }
     for (at, field) in fields.iter().enumerate() {
         if !matches!(
             field.data_type(),
@@ -193,7 +202,7 @@ fn coded_texts(metadata: &ParquetMetaData, fields: &[Field]) -> Vec<usize> {
         ) {
             continue;
         }
-        let leaf = (0..schema.num_columns()).find(|leaf| schema.get_column_root_idx(*leaf) == at);
+        let leaf = leaves.get(&at).copied();
         let all = leaf.is_some_and(|leaf| {
             metadata.row_groups().iter().all(|group| {
                 let chunk = group.column(leaf);
@@ -211,15 +220,18 @@ fn coded_texts(metadata: &ParquetMetaData, fields: &[Field]) -> Vec<usize> {
     coded
 }
 
-fn bytes_of(metadata: &ParquetMetaData, root: usize) -> u64 {
+/// Unpacked bytes of each column.
+fn sizes_of(metadata: &ParquetMetaData, columns: usize) -> Vec<u64> {
     let schema = metadata.file_metadata().schema_descr();
-    metadata
-        .row_groups()
-        .iter()
-        .flat_map(|group| group.columns().iter().enumerate())
-        .filter(|(leaf, _)| schema.get_column_root_idx(*leaf) == root)
-        .map(|(_, chunk)| u64::try_from(chunk.uncompressed_size()).unwrap_or(0))
-        .sum()
+    let mut sizes = vec![0; columns];
+    for group in metadata.row_groups() {
+        for (leaf, chunk) in group.columns().iter().enumerate() {
+            if let Some(size) = sizes.get_mut(schema.get_column_root_idx(leaf)) {
+                *size += u64::try_from(chunk.uncompressed_size()).unwrap_or(0);
+            }
+        }
+    }
+    sizes
 }
 
 /// `work` for every number below `count`, on as many threads as there are processors; results in order. The first error

@@ -3,6 +3,8 @@
 //! is what people see of it: statistics, histograms, correlations, the signal about a target, and warnings.
 
 mod column;
+#[cfg(test)]
+mod golden;
 mod numbers;
 mod relate;
 mod sample;

@@ -47,7 +47,10 @@ fn main() -> Outcome {
     if !path.exists() {
         make(&path, rows)?;
     }
-    println!("{} MiB, {rows} rows, 20 columns", path.metadata()?.len() >> 20);
+    println!(
+        "{} MiB, {rows} rows, 20 columns",
+        path.metadata()?.len() >> 20
+    );
     let reading = measured("reading the columns", times, || read(&path))?;
     let ours = measured("profile", times, || {
         let state = profile::files(&[&path], &|_, _| Ok(()))?;
@@ -135,7 +138,8 @@ fn duckdb(python: &Path, path: &Path, times: usize) -> Outcome<(f64, f64)> {
 
 /// Well-mixed bits that are always the same.
 fn mixed(row: usize, salt: u64) -> u64 {
-    let mut x = (row as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ salt.wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    let mut x =
+        (row as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ salt.wrapping_mul(0xD6E8_FEB8_6659_FD93);
     for _ in 0..2 {
         x ^= x >> 32;
         x = x.wrapping_mul(0xD6E8_FEB8_6659_FD93);
@@ -164,7 +168,9 @@ fn make(path: &Path, rows: usize) -> Outcome {
         };
         let whole = |salt: u64, many: u64, least: i64| -> ArrayRef {
             Arc::new(Int64Array::from_iter_values(
-                range.clone().map(|row| (mixed(row, salt) % many) as i64 + least),
+                range
+                    .clone()
+                    .map(|row| (mixed(row, salt) % many) as i64 + least),
             ))
         };
         let text = |salt: u64, many: f64, prefix: &str| -> ArrayRef {

@@ -107,7 +107,7 @@ fn profiles_agree_with_the_reference_libraries() {
             close(found.auc.unwrap(), auc, name);
         }
     }
-    let kept = kept_file(Path::new(&rows), &|_| Ok(())).unwrap();
+    let kept = kept_file(Path::new(&rows), 40, &|_| Ok(())).unwrap();
     let back = TableState::from_bytes(&kept.to_bytes().unwrap())
         .unwrap()
         .unwrap();

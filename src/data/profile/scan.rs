@@ -5,7 +5,7 @@ use super::column::{Column, Filler};
 use super::sample;
 use super::table::TableState;
 use crate::data::checks::{self, Format};
-use crate::data::text_file::failed;
+use crate::data::regular_file::failed;
 use crate::data::{Error, Frame, Result, source};
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ProjectionMask;

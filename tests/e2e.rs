@@ -24,6 +24,8 @@ mod join;
 mod kill;
 #[path = "e2e/online_kill.rs"]
 mod online_kill;
+#[path = "e2e/profiles.rs"]
+mod profiles;
 #[path = "e2e/refusal.rs"]
 mod refusal;
 #[path = "e2e/storm.rs"]

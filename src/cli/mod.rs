@@ -268,7 +268,7 @@ fn run(cli: Cli, output: &Output) -> Result<Exit> {
         Command::Status => daemon::status(&connection, output),
         Command::Run(args) => run::run(&args, &connection, output),
         Command::Train(args) => train::run(&args, &connection, output),
-        Command::Profile(args) => profile::run(&args, output),
+        Command::Profile(args) => profile::run(&args, &connection, output),
         Command::Validate(args) => validate::run(&args, output),
         Command::Drift(args) => data::drift(&args, output),
         Command::Sql(args) => sql::run(&args, &connection, output),

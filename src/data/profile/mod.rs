@@ -90,7 +90,7 @@ pub fn kept_file(path: &Path, files: usize, progress: &Progress<'_>) -> Result<T
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-    use arrow_array::{ArrayRef, Float64Array, Int64Array};
+    use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray};
     use std::sync::Arc;
 
     fn frame(columns: Vec<(&str, ArrayRef)>) -> Frame {
@@ -227,7 +227,7 @@ mod tests {
             );
             assert_eq!(
                 a.histogram.counts.iter().sum::<u64>(),
-                b.histogram.counts.iter().sum()
+                b.histogram.counts.iter().sum::<u64>()
             );
             if let (Some(a), Some(b)) = (a.mean, b.mean) {
                 assert!((a - b).abs() < 1e-9 * b.abs().max(1.0), "{a} and {b}");

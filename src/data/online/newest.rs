@@ -4,12 +4,13 @@
 
 use super::batch::{Batch, Header};
 use super::{Column, Layout, OnlineColumn, OnlineRow, Scalar, key};
-use crate::data::asof::{self, Timeline};
-use crate::data::{Error, Frame, Result, features, instant, keys, source, table, window};
+use crate::data::keys::{self, Directory};
+use crate::data::timeline::Timeline;
+use crate::data::{Error, Frame, Result, asof, features, instant, source, table, window};
 use crate::domain::feature::{Aggregate, FeatureView};
 use crate::domain::job::{DataSource, MaterializeSpec};
 use crate::domain::online::{FileSpan, Reading, Since};
-use arrow_array::{Array, ArrayRef, TimestampMicrosecondArray, UInt32Array};
+use arrow_array::{Array, ArrayRef, Int64Array, TimestampMicrosecondArray, UInt32Array};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -154,7 +155,9 @@ impl Facts {
             if let (Some(since), Some(place)) = (since, place) {
                 let last = reading.files[place].known.map(|(_, last)| last);
                 let news = last.is_some_and(|last| last > since.as_of);
-                let in_window = last.zip(window_from).is_some_and(|(last, from)| last > from);
+                let in_window = last
+                    .zip(window_from)
+                    .is_some_and(|(last, from)| last > from);
                 if !news && !in_window && spec.from.is_none() {
                     continue;
                 }
@@ -304,21 +307,24 @@ fn of_entities(
         .map(|key| facts.frame.column(key))
         .collect::<Result<Vec<_>>>()?;
     let rows = facts.frame.rows();
-    let entities = keys::entities(&key_columns, rows, &key_columns, rows)?;
-    let everyone: Vec<u32> = (0..entities.count as u32).collect();
-    let at = vec![Some(spec.as_of); everyone.len()];
+    let (directory, of_facts) = Directory::new(&key_columns, rows);
+    let everyone: Vec<u32> = (0..directory.count() as u32).collect();
+    let at = Int64Array::from(vec![spec.as_of; everyone.len()]);
+    let asked = Timeline::new(&everyone, everyone.len(), &at, None);
+    let event: Int64Array = facts.event.iter().copied().collect();
+    let created: Option<Int64Array> = facts
+        .created
+        .as_ref()
+        .map(|created| created.iter().copied().collect());
     let latest = asof::latest(
-        asof::Rows {
-            entity: &everyone,
-            at: &at,
-        },
+        &asked,
+        everyone.len(),
         asof::Facts {
-            entity: &entities.rows,
-            event: &facts.event,
-            created: facts.created.as_deref(),
-            known_as_of: facts.created.is_some(),
+            entity: &of_facts,
+            event: &event,
+            created: created.as_ref(),
+            known_as_of: created.is_some() && view.known_as_of != Some(false),
         },
-        entities.count,
         None,
     );
     let seen: Vec<u32> = everyone
@@ -345,14 +351,10 @@ fn of_entities(
         }
     }
     if !view.windows.is_empty() {
-        let events = Timeline::new(
-            &entities.rows,
-            entities.count,
-            &facts.known,
-            Some(&facts.event),
-        );
-        let at = vec![Some(spec.as_of); seen.len()];
-        let asked = Timeline::new(&seen, entities.count, &at, None);
+        let known: Int64Array = facts.known.iter().copied().collect();
+        let events = Timeline::new(&of_facts, directory.count(), &known, Some(&event));
+        let at = Int64Array::from(vec![spec.as_of; seen.len()]);
+        let asked = Timeline::new(&seen, directory.count(), &at, None);
         columns.extend(windows(view, &facts.frame, &events, &asked, seen.len())?);
     }
     Ok((Frame::from_columns_of(columns, seen.len())?, winners))
@@ -373,7 +375,9 @@ fn windows(
             .into_iter()
             .map(|(name, aggregate, length)| (name, (aggregate, length)))
             .unzip();
-        let arrays = window::aggregate(facts.column(&one.column)?, events, rows, count, &wanted)
+        let column = facts.column(&one.column)?;
+        let value = one.value.as_deref();
+        let arrays = window::aggregate(column, events, rows, count, &wanted, value)
             .map_err(|error| Error::new(format!("windows over `{}`: {error}", one.column)))?;
         columns.extend(names.into_iter().zip(arrays));
     }
@@ -445,8 +449,8 @@ fn stored(
 /// A body with nulls, and the windows as they are without any event.
 fn empty(view: &FeatureView, facts: &Frame) -> Result<Vec<u8>> {
     let nobody = vec![keys::NONE; facts.rows()];
-    let events = Timeline::new(&nobody, 1, &vec![None; facts.rows()], None);
-    let row = Timeline::new(&[0], 1, &[Some(0)], None);
+    let events = Timeline::new(&nobody, 1, &Int64Array::new_null(facts.rows()), None);
+    let row = Timeline::new(&[0], 1, &Int64Array::from(vec![0]), None);
     let mut body = Vec::new();
     for _ in &view.columns {
         Scalar::Null.store(&mut body);
@@ -483,7 +487,7 @@ fn equality(
         ttl: None,
         ..spec.view.clone()
     };
-    let at = vec![Some(spec.as_of); sample.len()];
+    let at = Int64Array::from(vec![spec.as_of; sample.len()]);
     let joined = features::join(&view, facts, names, &asked, &view.entity.keys, &at)?;
     let mut equality = BTreeMap::new();
     for (name, there) in names.iter().zip(&joined) {

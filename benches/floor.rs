@@ -3,7 +3,7 @@
 
 #![allow(clippy::print_stdout)]
 
-use arrow_array::{ArrayRef, Float64Array, StringArray};
+use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::hint::black_box;
@@ -12,7 +12,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
-use trainyard::data::asof::{self, Facts, Rows, Timeline};
+use trainyard::data::asof::{self, Facts};
+use trainyard::data::timeline::Timeline;
 use trainyard::data::{Frame, window};
 use trainyard::domain::feature::Aggregate;
 use trainyard::domain::job::TrainerSpec;
@@ -284,21 +285,18 @@ fn features() -> Outcome {
     let entity: Vec<u32> = (0..ROWS)
         .map(|row| (mixed(row) * ENTITIES as f64) as u32)
         .collect();
-    let at: Vec<Option<i64>> = (0..ROWS)
+    let at: Int64Array = (0..ROWS)
         .map(|row| Some(row as i64 * (8_760 * HOUR / ROWS as i64)))
         .collect();
     let joined = median(5, |_| {
-        let rows = Rows {
-            entity: &entity,
-            at: &at,
-        };
+        let asked = Timeline::new(&entity, ENTITIES, &at, None);
         let facts = Facts {
             entity: &entity,
             event: &at,
             created: None,
             known_as_of: true,
         };
-        black_box(asof::latest(rows, facts, ENTITIES, Some(24 * HOUR)));
+        black_box(asof::latest(&asked, ROWS, facts, Some(24 * HOUR)));
         Ok(())
     })?;
     println!(
@@ -314,6 +312,7 @@ fn features() -> Outcome {
             &line,
             ROWS,
             &[(Aggregate::Mean, 3 * HOUR), (Aggregate::Mean, 168 * HOUR)],
+            None,
         )?);
         Ok(())
     })?;

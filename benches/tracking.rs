@@ -467,7 +467,7 @@ fn topic_ms(address: &str, topics: &Value, times: usize) -> Outcome<f64> {
             )?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer)?;
-            if answer.contains("\"update\":\"snapshot\"") {
+            if answer.contains("{\"snapshot\":{") {
                 Ok(())
             } else {
                 Err(format!("no snapshot: {answer:.300}").into())

@@ -13,7 +13,7 @@ mod views;
 mod words;
 
 pub use parse::parse;
-pub use words::{closest, duration_ms, instant_us};
+pub use words::{bytes, closest, duration_ms, instant_us};
 
 /// Everything a person configures, checked.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,6 +34,8 @@ pub struct Config {
     pub open_loopback: bool,
     /// `runtime.jobs`: jobs at once.
     pub jobs: usize,
+    /// `runtime.memory`: bytes that a join of files may hold; none: a share of the machine's.
+    pub memory: Option<u64>,
     /// `[dataset.NAME]`.
     pub datasets: Vec<DatasetConfig>,
     /// `[feature_view.NAME]`, as the file says them; which definition is in force, the catalog knows.

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::domain::{Clock, Error, Result, SystemClock, Timestamp};
 use crate::http::access::{Peer, protect};
 use crate::http::guard::{self, Guard};
-use crate::job_folder::write_json;
+use crate::job_folder::{read_json, write_json};
 use crate::runtime::Runtime;
 use crate::runtime::executors::Local;
 use crate::service::{Pipelines, Services};
@@ -23,7 +23,7 @@ use axum::Router;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
-use std::net::{TcpListener, ToSocketAddrs as _};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -110,7 +110,8 @@ pub fn run(
         remove(&workspace.socket())?;
         return Err(no_token(chosen.as_deref(), behind_proxy));
     }
-    let tcp = bind_tcp(chosen.as_deref())?;
+    let last = last_address(&services)?;
+    let tcp = bind_tcp(chosen.as_deref(), last)?;
     let address = tcp.local_addr()?;
     let http = address.to_string();
     // what other machines may call this one
@@ -175,6 +176,7 @@ pub fn run(
         .enable_all()
         .build()?;
     let served = edges.block_on(async {
+        write_json(&workspace.last_address(), &address)?;
         write_json(&workspace.daemon_file(), &file)?;
         info!(pid = file.pid, http, workspace = %workspace.root().display(), version = file.version, "daemon ready");
         tcp.set_nonblocking(true)?;
@@ -389,12 +391,52 @@ fn log_to(workspace: &Workspace, attached: bool) -> Result<()> {
     Ok(())
 }
 
-/// The chosen address; without one 127.0.0.1:5000, or a free port when that is taken.
-fn bind_tcp(chosen: Option<&str>) -> Result<TcpListener> {
+/// Where the last daemon of this workspace listened, and whether commands that it started are at work and ask there.
+struct Last {
+    address: SocketAddr,
+    asked: bool,
+}
+
+fn last_address(services: &Services) -> Result<Option<Last>> {
+    // a file that says nothing costs the same port, not the start
+    let address = match read_json(&services.core.workspace.last_address()) {
+        Ok(address) => address,
+        Err(error) => {
+            warn!(%error, "where the last daemon listened is not known");
+            None
+        }
+    };
+    let running = services.jobs.running()?;
+    let asked = running.iter().any(|job| job.kind == "command");
+    Ok(address.map(|address| Last { address, asked }))
+}
+
+/// The address at which the last daemon listened, where it may be taken again: a free port was asked for on the same
+/// interface, or the usual one, while commands ask at the last.
+fn again(chosen: Option<&str>, last: &Last) -> bool {
+    match chosen {
+        None => last.asked && last.address.ip().is_loopback(),
+        Some(chosen) => chosen.to_socket_addrs().is_ok_and(|mut addresses| {
+            addresses.any(|address| address.port() == 0 && address.ip() == last.address.ip())
+        }),
+    }
+}
+
+/// The chosen address; without one 127.0.0.1:5000, or when that is taken the port of the `last` daemon or a free one. A
+/// free port that is asked for is the last one, as long as that is free: who was told it finds the daemon again.
+fn bind_tcp(chosen: Option<&str>, last: Option<Last>) -> Result<TcpListener> {
     let taken = |error: &std::io::Error| error.kind() == ErrorKind::AddrInUse;
+    if let Some(last) = last.as_ref().filter(|last| again(chosen, last))
+        && let Ok(listener) = TcpListener::bind(last.address)
+    {
+        return Ok(listener);
+    }
     match (TcpListener::bind(chosen.unwrap_or(LISTEN)), chosen) {
         (Ok(listener), _) => Ok(listener),
-        (Err(error), None) if taken(&error) => TcpListener::bind("127.0.0.1:0")
+        (Err(error), None) if taken(&error) => last
+            .filter(|last| last.address.ip().is_loopback())
+            .and_then(|last| TcpListener::bind(last.address).ok())
+            .map_or_else(|| TcpListener::bind("127.0.0.1:0"), Ok)
             .map_err(|error| Error::unavailable("no port is free on 127.0.0.1").because(error)),
         (Err(error), Some(address)) if taken(&error) => Err(Error::conflict(format!(
             "`{address}` is taken by another program: choose another `server.listen` in trainyard.toml, or port 0 for a free one"
@@ -472,10 +514,33 @@ mod tests {
     fn a_chosen_port_that_is_taken_is_named() {
         let there = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = there.local_addr().unwrap().to_string();
-        let error = bind_tcp(Some(&address)).unwrap_err();
+        let error = bind_tcp(Some(&address), None).unwrap_err();
         assert_eq!(error.kind, Kind::Conflict);
         assert!(error.message.contains(&address), "{}", error.message);
-        assert_eq!(bind_tcp(Some("nonsense")).unwrap_err().kind, Kind::Invalid);
+        assert_eq!(
+            bind_tcp(Some("nonsense"), None).unwrap_err().kind,
+            Kind::Invalid
+        );
+    }
+
+    #[test]
+    fn a_free_port_is_the_last_one_while_nobody_else_has_it() {
+        let first = bind_tcp(Some("127.0.0.1:0"), None).unwrap();
+        let address = first.local_addr().unwrap();
+        let last = |asked| Some(Last { address, asked });
+        let other = bind_tcp(Some("127.0.0.1:0"), last(true)).unwrap();
+        assert_ne!(other.local_addr().unwrap(), address);
+        drop(first);
+        let again = bind_tcp(Some("127.0.0.1:0"), last(false)).unwrap();
+        assert_eq!(again.local_addr().unwrap(), address);
+        drop(again);
+        let asked = bind_tcp(None, last(true)).unwrap();
+        assert_eq!(asked.local_addr().unwrap(), address);
+        drop(asked);
+        let elsewhere = bind_tcp(Some("[::1]:0"), last(true));
+        if let Ok(elsewhere) = elsewhere {
+            assert_ne!(elsewhere.local_addr().unwrap(), address);
+        }
     }
 
     #[test]

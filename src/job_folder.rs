@@ -25,7 +25,6 @@ pub struct Order {
     /// From 1. An outcome of another attempt is not this one's.
     pub attempt: u32,
     /// The work, resolved.
-    #[serde(flatten)]
     pub spec: JobSpec,
 }
 
@@ -35,7 +34,6 @@ pub struct Ending {
     /// Which attempt.
     pub attempt: u32,
     /// How it ended.
-    #[serde(flatten)]
     pub outcome: Outcome,
 }
 
@@ -302,7 +300,7 @@ mod tests {
         write_json(&folder.spec(), &order).unwrap();
         assert_eq!(read_json::<Order>(&folder.spec()).unwrap(), Some(order));
         let text = std::fs::read_to_string(folder.spec()).unwrap();
-        assert!(text.contains(r#""kind":"command""#), "{text}");
+        assert!(text.contains(r#""spec":{"command":{""#), "{text}");
     }
 
     #[test]

@@ -69,6 +69,11 @@ impl Workspace {
         self.state().join("inference")
     }
 
+    /// Rows that were pushed, by dataset.
+    pub fn pushed(&self) -> PathBuf {
+        self.state().join("pushed")
+    }
+
     /// A job's folder.
     pub fn job(&self, job: JobId) -> PathBuf {
         self.state().join("jobs").join(job.to_string())
@@ -92,6 +97,11 @@ impl Workspace {
     /// Where the running daemon says who and where it is.
     pub fn daemon_file(&self) -> PathBuf {
         self.state().join("daemon.json")
+    }
+
+    /// Where the daemon listened last, kept when it ends: commands that it started go on asking there.
+    pub fn last_address(&self) -> PathBuf {
+        self.state().join("last-address.json")
     }
 
     /// The daemon's socket. The kernel's limit for its path is 107 bytes: a deeper workspace has it

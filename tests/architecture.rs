@@ -106,7 +106,8 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 /// Files of tests alone may use what they like.
 fn is_test(path: &Path) -> bool {
     let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-    name.ends_with("tests") || name == "fixture"
+    let is_folder = |folder: &str| path.components().any(|part| part.as_os_str() == folder);
+    name.ends_with("tests") || name == "fixture" || is_folder("fuzz_tests")
 }
 
 fn source_root() -> PathBuf {

@@ -6,6 +6,8 @@
 
 #[path = "e2e/access.rs"]
 mod access;
+#[path = "e2e/bad_files.rs"]
+mod bad_files;
 #[path = "e2e/command.rs"]
 mod command;
 #[path = "e2e/daemon.rs"]
@@ -16,6 +18,8 @@ mod dataset;
 mod house;
 #[path = "e2e/kill.rs"]
 mod kill;
+#[path = "e2e/online_kill.rs"]
+mod online_kill;
 #[path = "e2e/refusal.rs"]
 mod refusal;
 #[path = "e2e/storm.rs"]

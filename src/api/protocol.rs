@@ -13,9 +13,11 @@ use crate::domain::deployment::{Deployment, Explanation, LivePage};
 use crate::domain::drift::{DriftDetail, DriftPage, DriftReport, Reference};
 use crate::domain::experiment::Experiment;
 use crate::domain::feature::{FeatureDetail, FeaturesPage};
+use crate::domain::feature_version::{FeaturesDiff, ViewPage};
 use crate::domain::host::HostSample;
 use crate::domain::job::{Job, JobLog, JobResult, JobsPage, PipelineRunState};
 use crate::domain::metric::{Metric, Series};
+use crate::domain::online::{PushAnswer, PushTo};
 use crate::domain::output::OutputPage;
 use crate::domain::profile::Profile;
 use crate::domain::registry::{
@@ -24,12 +26,14 @@ use crate::domain::registry::{
 use crate::domain::run::{Comparison, Run, RunDetail, RunQuery, RunTable};
 use crate::domain::transfer::{Part, Taken, Tally};
 use crate::domain::{
-    DeploymentName, ErrorKind, Event, ExperimentId, JobId, ModelName, RunId, Timestamp, Version,
+    DeploymentName, ErrorKind, Event, ExperimentId, JobId, ModelName, RunId, Seen, Timestamp,
+    Version,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Raised whenever an older client could misread a newer daemon.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// What a client wants to see.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -200,7 +204,7 @@ pub struct Notice {
 
 /// The state of a topic, whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "snapshot", content = "data", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 #[expect(
     clippy::large_enum_variant,
     reason = "a message is made once, sent once and taken apart; a box would cost more than it saves"
@@ -252,7 +256,7 @@ pub enum Snapshot {
 
 /// One message of the event stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "update", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 #[expect(
     clippy::large_enum_variant,
     reason = "a message is made once, sent once and taken apart; a box would cost more than it saves"
@@ -313,7 +317,7 @@ pub enum Command {
         reason: String,
         /// What the person saw; refused when it moved meanwhile. None: whatever it is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        seen: Option<SeenChampion>,
+        seen: Option<Seen<Version>>,
     },
     /// Move the champion alias back.
     Rollback {
@@ -323,7 +327,7 @@ pub enum Command {
         to: Option<Version>,
         /// What the person saw; refused when it moved meanwhile. None: whatever it is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        seen: Option<SeenChampion>,
+        seen: Option<Seen<Version>>,
     },
     /// The page that says what [`Command::Promote`] would change.
     PreviewPromotion {
@@ -354,6 +358,9 @@ pub enum Command {
         alias: String,
         /// Where to; none removes it.
         version: Option<Version>,
+        /// What the person saw; refused when it changed meanwhile. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Seen<Version>>,
     },
     /// Move a version to one of MLflow's stages.
     SetStage {
@@ -363,6 +370,9 @@ pub enum Command {
         version: Version,
         /// `None`, `Staging`, `Production` or `Archived`.
         stage: String,
+        /// What the person saw; refused when it changed meanwhile. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Seen<String>>,
     },
     /// Write a version's description.
     DescribeVersion {
@@ -372,6 +382,9 @@ pub enum Command {
         version: Version,
         /// The text; empty removes it.
         text: String,
+        /// What the person saw; refused when it changed meanwhile. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Seen<String>>,
     },
     /// Set or remove a version's tag.
     TagVersion {
@@ -383,6 +396,31 @@ pub enum Command {
         key: String,
         /// Its value; none removes it.
         value: Option<String>,
+        /// What the person saw; refused when it changed meanwhile. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Seen<String>>,
+    },
+    /// Write a model's description.
+    DescribeModel {
+        /// Which.
+        model: ModelName,
+        /// The text; empty removes it.
+        text: String,
+        /// What the person saw; refused when it changed meanwhile. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Seen<String>>,
+    },
+    /// Set or remove a model's tag.
+    TagModel {
+        /// Which.
+        model: ModelName,
+        /// The tag.
+        key: String,
+        /// Its value; none removes it.
+        value: Option<String>,
+        /// What the person saw; refused when it changed meanwhile. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<Seen<String>>,
     },
     /// Delete a version for good. One that an alias names, or that a deployment answers with, stays.
     DeleteVersion {
@@ -416,6 +454,12 @@ pub enum Command {
         views: Vec<String>,
         /// As of this instant; none: now.
         as_of: Option<Timestamp>,
+        /// Only facts whose event is not before this; none: what is new since the last time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Timestamp>,
+        /// Everything is read again.
+        #[serde(default)]
+        full: bool,
     },
     /// Join features to a pipeline's rows and write them.
     JoinFeatures {
@@ -428,12 +472,35 @@ pub enum Command {
         /// Absolute path.
         output: String,
     },
+    /// Rows for a view's dataset, its online values, or both; all of them or none.
+    Push {
+        /// A view, or a dataset and so all views over it.
+        source: String,
+        /// Columns of values.
+        df: BTreeMap<String, Vec<serde_json::Value>>,
+        /// Where to.
+        #[serde(default)]
+        to: PushTo,
+    },
     /// Values of features for entities, from the online store.
     OnlineFeatures {
         /// `view:feature`.
         features: Vec<String>,
         /// Key column to values.
         entities: std::collections::BTreeMap<String, Vec<serde_json::Value>>,
+    },
+    /// Put the definitions of `trainyard.toml` in force, or say what that would change.
+    ApplyFeatures {
+        /// Only say it.
+        dry_run: bool,
+        /// The difference that was looked at; refused when it is another one by now. None: whatever it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<String>,
+    },
+    /// Everything about a view's definition.
+    FeatureView {
+        /// `name`, or `name@2` of that version.
+        view: String,
     },
     /// Score a file.
     Predict {
@@ -517,7 +584,7 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seen: Option<String>,
     },
-    /// Set or remove a run's tag.
+    /// Set or remove a run's tag; `mlflow.runName` renames it.
     TagRun {
         /// Which.
         run: RunId,
@@ -525,10 +592,9 @@ pub enum Command {
         key: String,
         /// Its value; none removes it.
         value: Option<String>,
-        /// The value that was there when the person began to write, empty for none; refused when it changed meanwhile.
-        /// None: whatever it is.
+        /// What the person saw; refused when it changed meanwhile. None: whatever it is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        seen: Option<String>,
+        seen: Option<Seen<String>>,
     },
     /// Delete (archive) or restore a run.
     Archive {
@@ -634,13 +700,6 @@ pub enum Command {
     Shutdown,
 }
 
-/// The champion that a person saw when deciding to move it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SeenChampion {
-    /// Its version; none: there was no champion.
-    pub champion: Option<Version>,
-}
-
 impl Command {
     /// The least role that may ask for it. Reading is for viewers; what the machine works at is for operators; what serves,
     /// and what is deleted, for maintainers; who may come in, and the daemon itself, for admins.
@@ -656,12 +715,15 @@ impl Command {
             | Self::Alerts
             | Self::Experiments
             | Self::Tallies { .. }
+            | Self::FeatureView { .. }
+            | Self::ApplyFeatures { dry_run: true, .. }
             | Self::MetricHistory { .. }
             | Self::Explain { .. } => Role::Viewer,
             Self::Train { promote: false, .. }
             | Self::Materialize { .. }
             | Self::JoinFeatures { .. }
             | Self::OnlineFeatures { .. }
+            | Self::Push { .. }
             | Self::Predict { .. }
             | Self::Monitor { .. }
             | Self::Run { .. }
@@ -673,6 +735,7 @@ impl Command {
             | Self::AcknowledgeAlert { .. }
             | Self::ExplainRows { .. } => Role::Operator,
             Self::Train { promote: true, .. }
+            | Self::ApplyFeatures { dry_run: false, .. }
             | Self::Promote { .. }
             | Self::Rollback { .. }
             | Self::Register { .. }
@@ -682,6 +745,8 @@ impl Command {
             | Self::Archive { .. }
             | Self::DescribeVersion { .. }
             | Self::TagVersion { .. }
+            | Self::DescribeModel { .. }
+            | Self::TagModel { .. }
             | Self::ArchiveExperiment { .. }
             | Self::Import { .. }
             | Self::Audit { .. } => Role::Maintainer,
@@ -699,7 +764,7 @@ impl Command {
 
 /// What a command answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "reply", content = "data", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Reply {
     /// Done.
     Done,
@@ -770,6 +835,12 @@ pub enum Reply {
     Deployment(Deployment),
     /// Online features: one object per entity.
     Features(Vec<serde_json::Value>),
+    /// What applying definitions changes, or changed.
+    FeaturesDiff(Box<FeaturesDiff>),
+    /// A view's definition.
+    FeatureView(Box<ViewPage>),
+    /// What became of pushed rows.
+    Pushed(PushAnswer),
     /// Why.
     Explanation(Box<Explanation>),
 }

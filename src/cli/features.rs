@@ -3,12 +3,12 @@
 use super::connect::{Connection, unexpected};
 use super::monitor::instant;
 use super::output::{Output, age};
-use super::{Exit, Result, wait};
+use super::{Exit, Result, join, leaks, wait};
 use crate::api::protocol::{Command, Reply, Snapshot, Topic};
 use crate::domain::job::{JobResult, JobState};
+use crate::domain::online::Reading;
 use clap::Subcommand;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// Subcommands of `features`.
 #[derive(Subcommand, Debug)]
@@ -19,9 +19,15 @@ pub(crate) enum FeaturesCommand {
     Materialize {
         /// Only these views
         views: Vec<String>,
+        /// Only facts whose event is not before this instant [default: what is new since the last time]
+        #[arg(long, value_name = "INSTANT")]
+        from: Option<String>,
         /// As of this instant [default: now]
         #[arg(long, value_name = "INSTANT")]
         to: Option<String>,
+        /// Read everything again, also what came too late for the view's `allowed_lateness`
+        #[arg(long, conflicts_with = "from")]
+        full: bool,
     },
     /// Online values: `view:feature … --entity key=value`
     Get {
@@ -32,20 +38,10 @@ pub(crate) enum FeaturesCommand {
         #[arg(long, value_parser = super::train::pair)]
         entity: Vec<(String, String)>,
     },
-    /// A pipeline's rows with their features, each as of its instant, into a file
-    Join {
-        /// Whose rows and features
-        pipeline: String,
-        /// From this instant (inclusive)
-        #[arg(long)]
-        from: Option<String>,
-        /// To this instant (exclusive)
-        #[arg(long)]
-        to: Option<String>,
-        /// CSV, Parquet or JSON lines, by its ending
-        #[arg(long)]
-        out: PathBuf,
-    },
+    /// Rows with features as of their instants, into a file
+    Join(join::JoinArgs),
+    /// Whether a feature knows what nobody could know at its instant
+    Check(leaks::CheckArgs),
 }
 
 pub(crate) fn run(
@@ -89,12 +85,20 @@ pub(crate) fn run(
             ));
             Ok(Exit::Done)
         }
-        FeaturesCommand::Materialize { views, to } => {
+        FeaturesCommand::Materialize {
+            views,
+            from,
+            to,
+            full,
+        } => {
             let client = connection.client(true)?;
+            let from = from.as_deref().map(instant).transpose()?;
             let as_of = to.as_deref().map(instant).transpose()?;
             let Reply::Jobs(jobs) = client.command(&Command::Materialize {
                 views: views.clone(),
                 as_of,
+                from,
+                full: *full,
             })?
             else {
                 return Err(unexpected());
@@ -105,8 +109,8 @@ pub(crate) fn run(
                 let (job, result) = wait::until_ended(&client, id, output)?;
                 if job.state != JobState::Succeeded {
                     exit = wait::exit(&job, output);
-                } else if let Some(JobResult::Materialize { rows, .. }) = &result {
-                    output.line(format!("{}: {rows} entities", job.title));
+                } else if let Some(JobResult::Materialize { rows, reading, .. }) = &result {
+                    output.line(format!("{}: {}", job.title, materialized(*rows, reading)));
                 }
                 results.push(job);
             }
@@ -118,9 +122,10 @@ pub(crate) fn run(
         FeaturesCommand::Get { features, entity } => {
             let mut entities: BTreeMap<String, Vec<serde_json::Value>> = BTreeMap::new();
             for (key, value) in entity {
-                let value = value
-                    .parse::<i64>()
-                    .map_or_else(|_| value.clone().into(), serde_json::Value::from);
+                // `007` is no number: written again it would be another text
+                let number = value.parse::<i64>().ok();
+                let number = number.filter(|number| number.to_string() == *value);
+                let value = number.map_or_else(|| value.clone().into(), serde_json::Value::from);
                 entities.entry(key.clone()).or_default().push(value);
             }
             let Reply::Features(rows) = connection.command(&Command::OnlineFeatures {
@@ -139,34 +144,33 @@ pub(crate) fn run(
             }
             Ok(Exit::Done)
         }
-        FeaturesCommand::Join {
-            pipeline,
-            from,
-            to,
-            out,
-        } => {
-            let client = connection.client(true)?;
-            let command = Command::JoinFeatures {
-                pipeline: pipeline.clone(),
-                from: from.as_deref().map(instant).transpose()?,
-                to: to.as_deref().map(instant).transpose()?,
-                output: std::path::absolute(out)?.to_string_lossy().into_owned(),
-            };
-            let Reply::Jobs(jobs) = client.command(&command)? else {
-                return Err(unexpected());
-            };
-            let Some(id) = jobs.first() else {
-                return Err(unexpected());
-            };
-            let (job, result) = wait::until_ended(&client, *id, output)?;
-            let Some(JobResult::Features { path, rows }) = &result else {
-                return wait::without_result(&job, output);
-            };
-            if output.json {
-                output.document(&result)?;
-            }
-            output.line(format!("{rows} rows with features in {path}"));
-            Ok(Exit::Done)
-        }
+        FeaturesCommand::Join(args) => join::run(args, connection, output),
+        FeaturesCommand::Check(args) => leaks::run(args, connection, output),
     }
+}
+
+/// What a materialization did, in a line.
+fn materialized(rows: u64, reading: &Reading) -> String {
+    let mut text = if reading.incremental {
+        format!("{rows} entities brought up to date")
+    } else {
+        format!("{rows} entities")
+    };
+    if reading.incremental {
+        text.push_str(&format!(
+            ", {} of {} files read",
+            reading.files_read,
+            reading.files.len()
+        ));
+    }
+    if reading.late > 0 {
+        text.push_str(&format!(", {} late facts taken in", reading.late));
+    }
+    if reading.too_late > 0 {
+        text.push_str(&format!(
+            ", {} facts left out that came later than `allowed_lateness` (`--full` takes them in)",
+            reading.too_late
+        ));
+    }
+    text
 }

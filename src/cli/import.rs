@@ -9,8 +9,8 @@ use crate::transfer::daemon::Daemon;
 use crate::transfer::database::Database;
 use crate::transfer::export::{HEAD, Reader, Writer};
 use crate::transfer::folder::Folder;
-use crate::transfer::server::Server;
-use crate::transfer::{Report, Source, Wanted, copy};
+use crate::transfer::server::{Filled, Server};
+use crate::transfer::{Report, Sink, Source, Wanted, copy};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
@@ -36,9 +36,9 @@ pub(crate) struct ImportArgs {
 /// Arguments of `runs export`.
 #[derive(Args, Debug)]
 pub(crate) struct ExportArgs {
-    /// A folder that is empty or not there yet
-    #[arg(value_name = "DIR")]
-    out: PathBuf,
+    /// A folder that is empty or not there yet, or http://host:port of a tracking server
+    #[arg(value_name = "DIR_OR_URL")]
+    out: String,
     /// Only this experiment (name or id); may be repeated
     #[arg(long, value_name = "E")]
     experiment: Vec<String>,
@@ -133,6 +133,16 @@ pub(crate) fn run(args: &ImportArgs, connection: &Connection, output: &Output) -
     end("imported", &report, output)
 }
 
+/// A folder, or a live server.
+fn open_sink(out: &str) -> Result<Box<dyn Sink>> {
+    if out.starts_with("http://") || out.starts_with("https://") {
+        let (token, headers) = credentials();
+        let address = Address::of_url(out.trim_end_matches('/'), token, Trust::System)?;
+        return Ok(Box::new(Filled::connect(out, &address, headers)?));
+    }
+    Ok(Box::new(Writer::create(Path::new(out))?))
+}
+
 pub(crate) fn export(args: &ExportArgs, connection: &Connection, output: &Output) -> Result<Exit> {
     let client = connection.client(true)?;
     let runs = args
@@ -145,13 +155,13 @@ pub(crate) fn export(args: &ExportArgs, connection: &Connection, output: &Output
         false => connection.workspace()?.root().display().to_string(),
     };
     let mut source = Server::connect(&name, &client.address, Vec::new())?;
-    let mut sink = Writer::create(&args.out)?;
+    let mut sink = open_sink(&args.out)?;
     let wanted = Wanted {
         models: args.models || (args.experiment.is_empty() && runs.is_empty()),
         experiments: args.experiment.clone(),
         runs,
     };
-    let report = copy(&mut source, &mut sink, &wanted, &mut |report| {
+    let report = copy(&mut source, sink.as_mut(), &wanted, &mut |report| {
         progress("exported", report, output);
     })?;
     if report.runs == 0 && report.experiments == 0 {

@@ -15,6 +15,8 @@ mod import;
 mod init;
 mod interrupt;
 mod jobs;
+mod join;
+mod leaks;
 mod models;
 mod monitor;
 mod output;

@@ -174,6 +174,7 @@ pub(crate) fn run(
                 model: ModelName(name.clone()),
                 alias: alias.clone(),
                 version: version.as_deref().map(parse_version).transpose()?,
+                seen: None,
             })?,
             output,
         ),
@@ -187,6 +188,7 @@ pub(crate) fn run(
                 model: ModelName(name.clone()),
                 version,
                 stage: stage.clone(),
+                seen: None,
             })?;
             done(output, &format!("{version} of {name} is in stage {stage}"))
         }

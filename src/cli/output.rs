@@ -1,7 +1,7 @@
 //! What a command prints: a table or sentences for people, one JSON document for programs, progress
 //! on stderr. Control characters in data never reach the terminal.
 
-use crate::domain::Error;
+use crate::domain::{Error, printable};
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -27,7 +27,7 @@ impl Output {
     pub(crate) fn document(&self, value: &impl Serialize) -> super::Result<()> {
         let mut text = serde_json::to_string_pretty(value).map_err(Error::from)?;
         text.push('\n');
-        write_out(&text);
+        write_out(&inert(text));
         Ok(())
     }
 
@@ -143,10 +143,10 @@ impl Output {
         let lines: Vec<String> = error.to_string().lines().map(clean).collect();
         let _ = writeln!(stderr, "{start}trainyard: {}", lines.join("\n"));
         if self.json {
-            write_out(&format!(
+            write_out(&inert(format!(
                 "{}\n",
                 serde_json::json!({ "error": { "kind": error.kind, "message": error.to_string() } })
-            ));
+            )));
         }
     }
 }
@@ -159,11 +159,29 @@ fn write_out(text: &str) {
         .and_then(|()| stdout.flush());
 }
 
-/// `text` without control characters.
+/// `text` with what a terminal would obey written out.
 pub(crate) fn clean(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    printable(text).into_owned()
+}
+
+/// A document as it may be printed: JSON leaves some characters as they are that a terminal obeys.
+fn inert(document: String) -> String {
+    let is_inert = |line: &str| matches!(printable(line), std::borrow::Cow::Borrowed(_));
+    if document.lines().all(is_inert) {
+        return document;
+    }
+    let mut shown = String::with_capacity(document.len() + 16);
+    for letter in document.chars() {
+        if letter != '\n' && printable(letter.encode_utf8(&mut [0; 4])).len() != letter.len_utf8() {
+            let mut units = [0; 2];
+            for unit in letter.encode_utf16(&mut units) {
+                shown.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
 }
 
 /// Four significant places, without noise: `0.8011`, `12.3`, `41 200`.

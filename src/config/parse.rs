@@ -109,10 +109,10 @@ fn read_top(top: &Section<'_, '_>) -> Config {
         server.finish();
         listen
     });
-    let jobs = top.section("runtime").and_then(|runtime| {
-        let jobs = runtime.count("jobs", 1);
+    let (jobs, memory) = top.section("runtime").map_or((None, None), |runtime| {
+        let read = (runtime.count("jobs", 1), runtime.bytes("memory"));
         runtime.finish();
-        jobs
+        read
     });
     let keys = top
         .section("keys")
@@ -157,6 +157,7 @@ fn read_top(top: &Section<'_, '_>) -> Config {
         tls,
         behind_proxy,
         open_loopback,
+        memory,
         jobs: jobs
             .and_then(|jobs| usize::try_from(jobs).ok())
             .unwrap_or(2),

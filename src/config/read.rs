@@ -2,7 +2,7 @@
 //! [`Problem`] with its line, and reading goes on.
 
 use super::Problem;
-use super::words::{closest, duration_ms, instant_us};
+use super::words::{bytes, closest, duration_ms, instant_us};
 use std::cell::RefCell;
 use toml_span::Value;
 use toml_span::value::{Table, ValueInner};
@@ -158,6 +158,20 @@ impl<'a, 't> Section<'a, 't> {
                 None
             }
         }
+    }
+
+    /// `"512MB"` -> bytes.
+    pub(super) fn bytes(&self, key: &'static str) -> Option<u64> {
+        let value = self.value(key)?;
+        let bytes = value.as_str().and_then(|text| bytes(text).ok());
+        if bytes.is_none() {
+            self.wrong(
+                key,
+                value,
+                "an amount of memory such as \"512MB\" or \"4GiB\"",
+            );
+        }
+        bytes
     }
 
     /// `"3h"` -> milliseconds.

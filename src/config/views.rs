@@ -66,12 +66,14 @@ pub(super) fn read_view(name: String, section: Section<'_, '_>, lines: &mut Line
         sql,
         event_time: section.text("timestamp").unwrap_or_default(),
         available_at: section.text("available_at"),
+        known_as_of: Some(section.flag("known_as_of", true)).filter(|known| !known),
         derive,
         columns,
         windows,
         on_demand,
         request,
         ttl: section.duration("ttl").map(|ms| ms * 1000),
+        allowed_lateness: section.duration("allowed_lateness").map(|ms| ms * 1000),
         name,
     };
     check(&view, &section);

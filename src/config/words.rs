@@ -19,6 +19,30 @@ pub fn duration_ms(text: &str) -> Option<i64> {
     (value.is_finite() && value < 9e15).then_some(value.round() as i64)
 }
 
+/// `512MB`, `4 GB`, `1.5GiB`, `1000000` -> bytes. Decimal units are thousands, those with an `i` are of 1,024.
+pub fn bytes(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{text}` is no amount of memory: write \"512MB\" or \"4GiB\"");
+    let text = text.trim();
+    let digits = text
+        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let unit = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kb" => 1e3,
+        "m" | "mb" => 1e6,
+        "g" | "gb" => 1e9,
+        "t" | "tb" => 1e12,
+        "kib" => 1024.0,
+        "mib" => 1_048_576.0,
+        "gib" => 1_073_741_824.0,
+        "tib" => 1_099_511_627_776.0,
+        _ => return Err(wrong()),
+    };
+    Ok((number * unit) as u64)
+}
+
 /// `2013-03-01`, `2013-03-01 06:00`, `2013-03-01T06:00:00Z`, with or without offset (none: UTC) -> microseconds.
 pub fn instant_us(text: &str) -> Option<i64> {
     use chrono::{DateTime, NaiveDate, NaiveDateTime};

@@ -1,174 +1,308 @@
-//! Files -> columns: CSV, JSON lines and Parquet, checked before they are read.
+//! Files -> columns: CSV, JSON lines and Parquet, looked at first, then read a piece at a time.
+//!
+//! What every file holds is found before the first row is given (separated values and JSON lines are read for it, Parquet
+//! says it in its footer), so all rows have the same columns and types, and a file that does not fit is told at once.
 
 use super::checks::{self, Format};
-use super::text_file::failed;
+use super::in_order::threads;
+use super::layout::{Found, Layout, Target, together};
+use super::regular_file::{Identity, or_changed, unchanged};
 use super::{Error, Frame, Result, csv, json_lines, parquet_file};
-use crate::domain::dataset::{FileStamp, Snapshot};
-use sha2::{Digest, Sha256};
-use std::fs::{File, Metadata};
-use std::io::Read;
+use crate::domain::dataset::ColumnKind;
+use crate::domain::{printable_path, quotable};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{Field, Schema, SchemaRef};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::sync::Arc;
 
-/// The files that `pattern` (a glob, relative to `root`) names now, with size, time and SHA-256, sorted by path.
-/// `.part`, `.tmp` and dot files are skipped. Known stamps (same path, size and time) are not hashed again.
-/// No matching file makes an empty snapshot; a match that is no regular file is an error (folders are passed over).
-pub fn snapshot(
-    dataset: &str,
-    root: &Path,
-    pattern: &str,
-    known: &[FileStamp],
-) -> Result<Snapshot> {
-    let trouble = |error: &dyn std::fmt::Display| {
-        Error::new(format!("dataset `{dataset}`, `{pattern}`: {error}"))
-    };
-    let root = std::path::absolute(root).map_err(|error| trouble(&error))?;
-    let pattern_path = if Path::new(pattern).is_absolute() {
-        pattern.to_owned()
-    } else {
-        format!(
-            "{}/{pattern}",
-            glob::Pattern::escape(&root.to_string_lossy())
-        )
-    };
-    let options = glob::MatchOptions {
-        require_literal_leading_dot: true,
-        ..glob::MatchOptions::default()
-    };
-    let mut paths = Vec::new();
-    for path in glob::glob_with(&pattern_path, options).map_err(|error| trouble(&error))? {
-        let path = path.map_err(|error| trouble(&error))?;
-        if !is_unfinished(&path) && !path.is_dir() {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    paths.dedup();
-    let mut files = Vec::with_capacity(paths.len());
-    let mut digest = Sha256::new();
-    for path in paths {
-        let stamp = stamp(&path, known)?;
-        digest.update(stamp.sha256.as_bytes());
-        files.push(stamp);
-    }
-    Ok(Snapshot {
-        dataset: dataset.to_owned(),
-        files,
-        digest: hexadecimal(&digest.finalize()),
-    })
+pub use super::stamps::snapshot;
+pub(super) use super::stamps::verify;
+
+/// Rows of a piece when all are read.
+const ROWS: usize = 65_536;
+
+/// The rows of files, a piece at a time: see [`scan`].
+pub struct Scan {
+    targets: Arc<[Target]>,
+    schema: SchemaRef,
+    notes: Vec<String>,
+    rows: u64,
+    bytes: u64,
+    batch_rows: usize,
+    waiting: VecDeque<Waiting>,
+    current: Option<Current>,
+    over: bool,
 }
 
-/// Still being written, or not for us: dot files, `.part`, `.tmp`.
-fn is_unfinished(path: &Path) -> bool {
-    let name = path
-        .file_name()
-        .map(|name| name.to_string_lossy())
-        .unwrap_or_default();
-    name.starts_with('.') || name.ends_with(".part") || name.ends_with(".tmp")
+/// A file that was looked at.
+struct Waiting {
+    path: PathBuf,
+    columns: Vec<Found>,
+    identity: Identity,
+    rows: u64,
+    large: bool,
+    reading: Reading,
 }
 
-fn stamp(path: &Path, known: &[FileStamp]) -> Result<FileStamp> {
-    let text = path
-        .to_str()
-        .ok_or_else(|| failed(path, "the path is not UTF-8; rename it"))?
-        .to_owned();
-    let (bytes, modified) = size_and_time(path)?;
-    if let Some(stamp) = known
-        .iter()
-        .find(|stamp| stamp.path == text && stamp.bytes == bytes && stamp.modified == modified)
-    {
-        return Ok(stamp.clone());
-    }
-    let sha256 = sha256(path)?;
-    if size_and_time(path)? != (bytes, modified) {
-        return Err(failed(
-            path,
-            "the file changed while it was read; write it under another name and rename it",
-        ));
-    }
-    Ok(FileStamp {
-        path: text,
-        bytes,
-        sha256,
-        modified,
-    })
+enum Reading {
+    Csv(csv::Reading),
+    JsonLines(json_lines::Reading),
+    Parquet(Box<parquet_file::Reading>),
 }
 
-/// Size and modification time (milliseconds) of a regular file.
-fn size_and_time(path: &Path) -> Result<(u64, i64)> {
-    let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => failed(path, "there is no such file"),
-        _ => failed(path, error),
-    })?;
-    if !metadata.is_file() {
-        return Err(failed(path, "it is not a regular file"));
-    }
-    Ok((metadata.len(), modified(&metadata)))
+type Parts = Box<dyn Iterator<Item = Result<(Vec<ArrayRef>, usize)>> + Send>;
+
+/// The file that is being read.
+struct Current {
+    path: PathBuf,
+    identity: Identity,
+    parts: Parts,
+    /// What is left of a part that was too long.
+    rest: Option<RecordBatch>,
+    expected: u64,
+    given: u64,
+    /// Where in the file the piece begins that was given last.
+    first_row: u64,
 }
 
-fn modified(metadata: &Metadata) -> i64 {
-    metadata
-        .modified()
-        .map_or(0, |time| match time.duration_since(UNIX_EPOCH) {
-            Ok(after) => after.as_millis() as i64,
-            Err(before) => -(before.duration().as_millis() as i64),
-        })
-}
-
-fn sha256(path: &Path) -> Result<String> {
-    let mut file = File::open(path).map_err(|error| failed(path, error))?;
-    let mut hash = Sha256::new();
-    let mut chunk = vec![0u8; 1 << 18];
-    loop {
-        match file.read(&mut chunk) {
-            Ok(0) => return Ok(hexadecimal(&hash.finalize())),
-            Ok(read) => hash.update(&chunk[..read]),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(failed(path, error)),
-        }
-    }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// That the file is still the one that was hashed: same size and time, or else same content.
-pub(super) fn verify(stamp: &FileStamp) -> Result<()> {
-    let path = Path::new(&stamp.path);
-    if size_and_time(path)? == (stamp.bytes, stamp.modified) || sha256(path)? == stamp.sha256 {
-        return Ok(());
-    }
-    Err(failed(
-        path,
-        "its content is not the one that was recorded; take a new snapshot of the dataset",
-    ))
-}
-
-/// All rows of `files` under each other; `columns`: only these. Fails, with the file's name, on a damaged file, on a
-/// file that lacks a column, and on types that do not mix (whole numbers and numbers do).
-pub fn read(files: &[PathBuf], columns: Option<&[String]>) -> Result<Frame> {
-    let mut frames = Vec::with_capacity(files.len());
-    let mut labels = Vec::with_capacity(files.len());
+/// All rows of `files`, one under the other, at most `batch_rows` at a time; `columns`: only these, in this order. Memory
+/// is bounded by the pieces, not by the files; files are read by several threads, in order.
+///
+/// Fails at once, with the file's name, on a damaged file, on a file that lacks a column that another has, and on types
+/// that do not mix (whole numbers and numbers do). A file that changes while it is read is an error of the iterator.
+pub fn scan(files: &[PathBuf], columns: Option<&[String]>, batch_rows: usize) -> Result<Scan> {
+    let mut waiting = VecDeque::with_capacity(files.len());
     for path in files {
-        let frame = checks::guarded(path, || match checks::format_of(path)? {
-            Format::Csv { delimiter, gzip } => {
-                let names = checks::csv(path, delimiter, gzip)?;
-                csv::read(path, delimiter, gzip, &names, columns)
-            }
-            Format::JsonLines { gzip } => json_lines::read(path, gzip, columns),
-            Format::Parquet => {
-                checks::parquet(path)?;
-                parquet_file::read(path, columns)
-            }
-        })?;
-        frames.push(frame);
-        labels.push(path.display().to_string());
+        waiting.push_back(look(path, columns)?);
     }
-    if frames.is_empty() {
-        return Err(Error::new("there is no file to read"));
+    let found: Vec<(PathBuf, &[Found])> = waiting
+        .iter()
+        .map(|file| (file.path.clone(), file.columns.as_slice()))
+        .collect();
+    let targets = together(&found)?;
+    let mut notes = Vec::new();
+    for file in &waiting {
+        for column in &file.columns {
+            if let Some(because) = &column.because {
+                notes.push(format!(
+                    "column `{}` of `{}` is read as text ({because})",
+                    quotable(&column.name),
+                    printable_path(&file.path)
+                ));
+            }
+        }
     }
-    Frame::concat_named(&labels, &frames)
+    let fields: Vec<Field> = targets
+        .iter()
+        .map(|target| Field::new(&target.name, target.data_type(), true))
+        .collect();
+    Ok(Scan {
+        rows: waiting.iter().map(|file| file.rows).sum(),
+        bytes: waiting.iter().map(|file| file.identity.bytes).sum(),
+        targets: targets.into(),
+        schema: Arc::new(Schema::new(fields)),
+        notes,
+        batch_rows: batch_rows.max(1),
+        waiting,
+        current: None,
+        over: false,
+    })
+}
+
+fn look(path: &Path, columns: Option<&[String]>) -> Result<Waiting> {
+    fn of<R>(path: &Path, layout: Layout<R>, reading: impl FnOnce(R) -> Reading) -> Waiting {
+        Waiting {
+            path: path.to_owned(),
+            columns: layout.columns,
+            identity: layout.identity,
+            rows: layout.rows,
+            large: layout.large,
+            reading: reading(layout.reading),
+        }
+    }
+    let before = super::regular_file::look(path)?;
+    let outcome = checks::guarded(path, || {
+        Ok(match checks::format_of(path)? {
+            Format::Csv { delimiter, gzip } => of(
+                path,
+                csv::layout(path, delimiter, gzip, columns)?,
+                Reading::Csv,
+            ),
+            Format::JsonLines { gzip } => of(
+                path,
+                json_lines::layout(path, gzip, columns)?,
+                Reading::JsonLines,
+            ),
+            Format::Parquet => of(path, parquet_file::layout(path, columns)?, |reading| {
+                Reading::Parquet(Box::new(reading))
+            }),
+        })
+    });
+    or_changed(path, &before, outcome)
+}
+
+impl Scan {
+    /// The columns in order, with their types.
+    pub fn columns(&self) -> Vec<(String, ColumnKind)> {
+        self.targets
+            .iter()
+            .map(|target| (target.name.clone(), target.kind))
+            .collect()
+    }
+
+    /// How many rows there will be.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The size of all files.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// What may surprise: columns that are text because of a few values.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The file that the piece given last is from, and the place of its first row in it, from 0.
+    pub fn place(&self) -> Option<(&Path, u64)> {
+        let current = self.current.as_ref()?;
+        Some((&current.path, current.first_row))
+    }
+
+    fn open(&self, file: Waiting) -> Result<Current> {
+        let order: Vec<usize> = self
+            .targets
+            .iter()
+            .filter_map(|target| {
+                file.columns
+                    .iter()
+                    .position(|found| found.name == target.name)
+            })
+            .collect();
+        let targets = Arc::clone(&self.targets);
+        let (identity, large) = (file.identity, file.large && threads() > 1);
+        let parts = match file.reading {
+            Reading::Csv(reading) => reading.arranged(&order).batches(identity, large, targets)?,
+            Reading::JsonLines(reading) => reading.batches(identity, large, targets)?,
+            Reading::Parquet(reading) => {
+                reading
+                    .arranged(&order)
+                    .batches(identity, large, targets, self.batch_rows)?
+            }
+        };
+        Ok(Current {
+            path: file.path,
+            identity,
+            parts,
+            rest: None,
+            expected: file.rows,
+            given: 0,
+            first_row: 0,
+        })
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>> {
+        loop {
+            if self.current.is_none() {
+                let Some(file) = self.waiting.pop_front() else {
+                    return Ok(None);
+                };
+                let (path, before) = (file.path.clone(), file.identity);
+                self.current = Some(or_changed(&path, &before, self.open(file))?);
+            }
+            let Some(current) = &mut self.current else {
+                continue;
+            };
+            if let Some(batch) = current.next_batch(&self.schema, self.batch_rows)? {
+                return Ok(Some(Frame { batch }));
+            }
+            unchanged(&current.path, &current.identity)?;
+            if current.given != current.expected {
+                return Err(super::regular_file::failed(
+                    &current.path,
+                    "it changed while it was read; read it again when its writer is done",
+                ));
+            }
+            self.current = None;
+        }
+    }
+}
+
+impl Current {
+    fn next_batch(&mut self, schema: &SchemaRef, most: usize) -> Result<Option<RecordBatch>> {
+        let whole = match self.rest.take() {
+            Some(rest) => rest,
+            None => loop {
+                let Some(part) = self.parts.next() else {
+                    return Ok(None);
+                };
+                let (columns, rows) = or_changed(&self.path, &self.identity, part)?;
+                if rows == 0 {
+                    continue;
+                }
+                let options = RecordBatchOptions::new().with_row_count(Some(rows));
+                break RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+                    .map_err(|error| super::regular_file::failed(&self.path, error))?;
+            },
+        };
+        let rows = whole.num_rows().min(most);
+        if rows < whole.num_rows() {
+            self.rest = Some(whole.slice(rows, whole.num_rows() - rows));
+        }
+        self.first_row = self.given;
+        self.given += rows as u64;
+        Ok(Some(whole.slice(0, rows)))
+    }
+}
+
+impl Iterator for Scan {
+    type Item = Result<Frame>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.over {
+            return None;
+        }
+        let next = self.next_frame();
+        self.over = !matches!(next, Ok(Some(_)));
+        next.transpose()
+    }
+}
+
+/// All rows of `files` under each other; `columns`: only these. Fails as [`scan`] does.
+pub fn read(files: &[PathBuf], columns: Option<&[String]>) -> Result<Frame> {
+    let mut scan = scan(files, columns, ROWS)?;
+    let schema = Arc::clone(&scan.schema);
+    let mut parts: Vec<Vec<ArrayRef>> = vec![Vec::new(); schema.fields().len()];
+    let mut rows = 0;
+    for frame in &mut scan {
+        let frame = frame?;
+        rows += frame.rows();
+        for (parts, column) in parts.iter_mut().zip(frame.batch.columns()) {
+            parts.push(Arc::clone(column));
+        }
+    }
+    let mut columns = Vec::with_capacity(parts.len());
+    for (field, mut parts) in schema.fields().iter().zip(parts) {
+        // a column at a time, so that only one is held twice
+        let column = match parts.len() {
+            0 => arrow_array::new_empty_array(field.data_type()),
+            1 => parts.remove(0),
+            _ => {
+                let parts: Vec<&dyn arrow_array::Array> = parts.iter().map(AsRef::as_ref).collect();
+                arrow_select::concat::concat(&parts).map_err(|error| {
+                    Error::new(format!("column `{}`: {error}", quotable(field.name())))
+                })?
+            }
+        };
+        columns.push(column);
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    let batch = RecordBatch::try_new_with_options(schema, columns, &options)
+        .map_err(|error| Error::new(error.to_string()))?;
+    Ok(Frame { batch })
 }
 
 #[cfg(test)]
@@ -279,6 +413,151 @@ mod tests {
     }
 
     #[test]
+    fn a_scan_gives_the_rows_of_all_files_in_pieces_with_their_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = |from: usize, to: usize| {
+            let mut text = String::from("n,s\r\n");
+            for n in from..to {
+                text.push_str(&format!("{n},\"{n}\n é\"\r\n"));
+            }
+            text
+        };
+        let first = file(folder.path(), "a.csv", text(0, 300_000).as_bytes());
+        let lines: String = (300_000..300_010)
+            .map(|n| format!("{{\"s\": \"x\", \"n\": {n}.5}}\n"))
+            .collect();
+        let second = file(folder.path(), "b.jsonl", lines.as_bytes());
+        let third = folder.path().join("c.parquet");
+        read(&[first.clone()], None).unwrap().write(&third).unwrap();
+        let files = [first, second, third];
+        let mut scan = scan(&files, None, 1_000).unwrap();
+        assert_eq!(scan.rows(), 600_010);
+        assert_eq!(
+            scan.columns(),
+            [
+                ("n".into(), ColumnKind::Number),
+                ("s".into(), ColumnKind::Text)
+            ]
+        );
+        let (mut seen, mut places) = (Vec::new(), Vec::new());
+        while let Some(frame) = scan.next() {
+            let frame = frame.unwrap();
+            assert!(frame.rows() <= 1_000);
+            let (path, at) = scan.place().unwrap();
+            places.push((path.file_name().unwrap().to_owned(), at, frame.rows()));
+            seen.extend(frame.numbers("n").unwrap());
+        }
+        let expected: Vec<f64> = (0..300_000)
+            .map(f64::from)
+            .chain((300_000..300_010).map(|n| f64::from(n) + 0.5))
+            .chain((0..300_000).map(f64::from))
+            .collect();
+        assert_eq!(seen, expected);
+        assert!(places.contains(&("b.jsonl".into(), 0, 10)));
+        assert!(
+            places
+                .iter()
+                .any(|(name, at, _)| name == "c.parquet" && *at >= 299_000)
+        );
+        let all = read(&files, Some(&["s".into()])).unwrap();
+        assert_eq!(all.rows(), 600_010);
+        assert_eq!(
+            all.texts("s").unwrap()[299_999].as_deref(),
+            Some("299999\n é")
+        );
+    }
+
+    #[test]
+    fn a_text_among_numbers_is_told_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let good = file(folder.path(), "a.csv", b"k,v\nx,1\n");
+        let odd = file(
+            folder.path(),
+            "b.csv",
+            b"k,v\r\nx,1\r\n\r\ny,2\r\nz,abc\r\n",
+        );
+        let error = refusal(&[good, odd.clone()]);
+        assert!(error.contains("line 5: `abc`, after 2 numbers"), "{error}");
+        let found = scan(&[odd], None, 10).unwrap();
+        assert!(found.notes()[0].contains("`v`"), "{:?}", found.notes());
+        let wide = file(folder.path(), "c.csv", b"k,v\r\nx,1\r\n\r\ny,2,3\r\n");
+        let error = refusal(&[wide]);
+        assert!(error.contains("line 4 has 3 fields"), "{error}");
+        let cut = file(folder.path(), "d.csv", b"k,v\nx,1\ny");
+        assert!(
+            refusal(&[cut])
+                .contains("line 3 has 1 fields where the header has 2, and the file ends")
+        );
+    }
+
+    #[test]
+    fn dirty_text_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content, expected) in [
+            ("a.csv", &b""[..], "empty"),
+            ("a.csv", b"\n\n", "empty"),
+            (
+                "a.csv",
+                b"a,b,a\n1,2,3\n",
+                "columns 1 and 3 are both called `a`",
+            ),
+            ("a.csv", b"a,,b\n", "column 2 has no name"),
+            ("a.csv", b"a,b\n1,2\n3,\"x\n4,5\n", "line 3: a quote opens"),
+            (
+                "a.csv",
+                b"a\n1\n\xFF\xFE\n",
+                "line 3: the text is not UTF-8",
+            ),
+            ("a.csv", b"a\n1\n\0\n", "line 3: a NUL byte"),
+            ("a.csv", b"a\n\xC3", "middle of a character"),
+            ("a.jsonl", b"\n \n", "no line with an object"),
+            ("a.jsonl", b"{\"a\": 1}\n{\"a\": 1", "line 2: it is no JSON"),
+            ("a.jsonl", b"[1, 2]\n", "one JSON object in each line"),
+            ("a.jsonl", b"{\"a\": [1]}\n", "line 1, column `a`: lists"),
+            (
+                "a.jsonl",
+                b"{\"a\": 1, \"a\": 2}\n",
+                "line 1, column `a`: the key comes twice",
+            ),
+            ("a.jsonl", b"{\"\": 1}\n", "line 1: a key is empty"),
+            (
+                "a.jsonl",
+                b"{\"a\": 9223372036854775808}\n",
+                "too great for 64 bits",
+            ),
+            (
+                "a.jsonl",
+                b"{\"a\": 123456789012345678901234}\n",
+                "too great for 64 bits",
+            ),
+            (
+                "a.jsonl",
+                b"{\"a\": true}\n\n{\"a\": 0.5}",
+                "line 3, column `a`: a value of type number in a column of type boolean (since line 1)",
+            ),
+        ] {
+            let path = file(folder.path(), name, content);
+            let error = refusal(&[path]);
+            assert!(error.contains(expected), "{error} should say {expected}");
+        }
+    }
+
+    #[test]
+    fn headers_alone_make_no_rows_and_fit_other_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let bare = file(folder.path(), "a.csv", b"\xEF\xBB\xBFk,\"v \"\"w\"\"\"");
+        let frame = read(&[bare.clone()], None).unwrap();
+        assert_eq!(
+            (frame.rows(), frame.names()),
+            (0, vec!["k".to_owned(), "v \"w\"".to_owned()])
+        );
+        let full = file(folder.path(), "b.csv", b"\"v \"\"w\"\"\",k\nabc,1\n");
+        let frame = read(&[bare, full], None).unwrap();
+        assert_eq!(frame.names(), ["k", "v \"w\""]);
+        assert_eq!(frame.kind("v \"w\"").unwrap(), ColumnKind::Text);
+    }
+
+    #[test]
     fn parquet_comes_back_as_it_was_written_and_is_projected() {
         let folder = tempfile::tempdir().unwrap();
         let columns: Vec<(String, ArrayRef)> = vec![
@@ -350,36 +629,5 @@ mod tests {
             }
         }
         assert!(bad > 0);
-    }
-
-    #[test]
-    fn a_snapshot_names_files_with_their_content() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["b.csv", "a.csv", ".c.csv", "d.csv.part", "e.csv.tmp"] {
-            file(folder.path(), name, name.as_bytes());
-        }
-        let first = snapshot("d", folder.path(), "*", &[]).unwrap();
-        let names: Vec<&str> = first
-            .files
-            .iter()
-            .map(|stamp| stamp.path.rsplit('/').next().unwrap())
-            .collect();
-        assert_eq!(names, ["a.csv", "b.csv"]);
-        // printf 'a.csv' | sha256sum
-        assert_eq!(
-            first.files[0].sha256,
-            "32f29f33d51165a6808e62cc3dfe85d090bc7521591fa6b6f829f061402704dc"
-        );
-        let mut known = first.files.clone();
-        known[0].sha256 = "kept".into();
-        let second = snapshot("d", folder.path(), "*.csv", &known).unwrap();
-        assert_eq!(second.files[0].sha256, "kept");
-        assert_ne!(first.digest, second.digest);
-        assert!(
-            snapshot("d", folder.path(), "none/*.csv", &[])
-                .unwrap()
-                .files
-                .is_empty()
-        );
     }
 }

@@ -3,16 +3,26 @@
 //! Times are integers in microseconds, NaN is null, booleans are 0 and 1. A result column that is a plain column of a
 //! table keeps that column's type (SQLite reports the declared type of plain columns, and we declare ours); any other
 //! result column has the type of its values. An equality (`a.k = b.k`, `k = 3`) is answered through a hash index made
-//! on first use, so joins do not scan. Every name and type that crosses here is ours; the statement is the person's.
+//! on first use, so joins do not scan. A statement that looks at one row at a time is answered by columns, on all cores,
+//! where its expressions are known to mean the same here (a test holds both beside each other). Every name and type that crosses here is ours; the statement is the person's.
 
+mod attached;
+mod by_columns;
+mod evaluate;
 pub mod expressions;
 mod functions;
+mod parse;
 mod relation;
+mod shape;
+mod tokens;
+mod vector;
+mod wide;
 mod words;
 
 use super::column::{Cell, GrowingColumn};
 use super::{Error, Frame, Result};
 use crate::domain::dataset::ColumnKind;
+pub use attached::{Attached, Step, explained, plan, query_beside};
 pub use expressions::Expressions;
 use relation::{Index, Table, encode};
 use rusqlite::fallible_iterator::FallibleIterator;
@@ -31,29 +41,33 @@ pub use words::{Word, words};
 /// The rows of `statement` (one `select`) over the named tables.
 /// Fails with SQLite's message, followed by the tables and columns there are.
 pub fn query(tables: &[(String, Frame)], statement: &str) -> Result<Frame> {
-    let explain = |error: rusqlite::Error| {
-        let message = match error {
-            rusqlite::Error::SqlInputError { msg, .. }
-            | rusqlite::Error::SqliteFailure(_, Some(msg)) => msg,
-            other => other.to_string(),
-        };
-        Error::new(format!("the SQL fails: {message}; {}", there_is(tables)))
-    };
-    let connection = Connection::open_in_memory().map_err(explain)?;
-    connection
-        .execute_batch("PRAGMA cache_size = -131072")
-        .map_err(explain)?;
-    functions::register(&connection).map_err(explain)?;
-    attach(&connection, tables)?;
+    let tables = &*wide::narrowed(tables, statement)?;
+    let connection = connect(tables)?;
+    let mut select = prepared(&connection, tables, statement)?;
+    if let Some(frame) = by_columns::answer(tables, statement, &select)? {
+        return Ok(frame);
+    }
+    collect(&mut select).map_err(|trouble| match trouble {
+        Trouble::Sqlite(error) => explain(tables, error),
+        Trouble::Ours(error) => error,
+    })
+}
+
+/// The one `select` that `statement` is, ready to be run.
+fn prepared<'c>(
+    connection: &'c Connection,
+    tables: &[(String, Frame)],
+    statement: &str,
+) -> Result<Statement<'c>> {
     if !is_select(statement) {
         return Err(Error::new(
             "the SQL must be one `select` (or `with … select`)",
         ));
     }
-    let mut statements = rusqlite::Batch::new(&connection, statement);
-    let mut select = statements
+    let mut statements = rusqlite::Batch::new(connection, statement);
+    let select = statements
         .next()
-        .map_err(explain)?
+        .map_err(|error| explain(tables, error))?
         .ok_or_else(|| Error::new("there is no SQL statement"))?;
     if !matches!(statements.next(), Ok(None)) {
         return Err(Error::new(
@@ -65,10 +79,29 @@ pub fn query(tables: &[(String, Frame)], statement: &str) -> Result<Frame> {
             "the SQL must be one `select` (or `with … select`)",
         ));
     }
-    collect(&mut select).map_err(|trouble| match trouble {
-        Trouble::Sqlite(error) => explain(error),
-        Trouble::Ours(error) => error,
-    })
+    Ok(select)
+}
+
+/// What SQLite says, and what there is.
+fn explain(tables: &[(String, Frame)], error: rusqlite::Error) -> Error {
+    let message = match error {
+        rusqlite::Error::SqlInputError { msg, .. }
+        | rusqlite::Error::SqliteFailure(_, Some(msg)) => msg,
+        other => other.to_string(),
+    };
+    Error::new(format!("the SQL fails: {message}; {}", there_is(tables)))
+}
+
+/// A connection that has the tables.
+fn connect(tables: &[(String, Frame)]) -> Result<Connection> {
+    let failed = |error: rusqlite::Error| Error::new(format!("the SQL cannot begin: {error}"));
+    let connection = Connection::open_in_memory().map_err(failed)?;
+    connection
+        .execute_batch("PRAGMA cache_size = -131072")
+        .map_err(failed)?;
+    functions::register(&connection).map_err(failed)?;
+    attach(&connection, tables)?;
+    Ok(connection)
 }
 
 /// "the tables are `a` (`x`, `y`)".

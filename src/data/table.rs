@@ -4,7 +4,8 @@ use super::frame::quoted;
 use super::{Error, Frame, Result, features, source, sql};
 use crate::domain::dataset::ColumnKind;
 use crate::domain::job::{DataSource, MaterializeSpec, TableSpec, ViewUse};
-use arrow_array::{ArrayRef, TimestampMicrosecondArray};
+use arrow_array::{ArrayRef, Int64Array, TimestampMicrosecondArray};
+use arrow_schema::DataType;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -68,7 +69,7 @@ pub fn build(spec: &TableSpec, progress: &mut dyn FnMut(f64, &str)) -> Result<Fr
     progress(0.0, &format!("reading {}", spec.rows.name()));
     let about = |error: Error| Error::new(format!("dataset `{}`: {error}", spec.rows.name()));
     let mut rows = sources.load(&spec.rows)?;
-    let mut at = Vec::new();
+    let mut at = Int64Array::from(Vec::<i64>::new());
     match &spec.timestamp {
         Some(timestamp) => {
             (rows, at) = in_time(&rows, timestamp, spec.from, spec.to).map_err(about)?
@@ -102,13 +103,25 @@ pub fn build(spec: &TableSpec, progress: &mut dyn FnMut(f64, &str)) -> Result<Fr
     Ok(table)
 }
 
+/// A column of `kind` without rows.
+pub(super) fn empty(kind: ColumnKind) -> ArrayRef {
+    let data_type = match kind {
+        ColumnKind::Integer => DataType::Int64,
+        ColumnKind::Number => DataType::Float64,
+        ColumnKind::Text => DataType::Utf8,
+        ColumnKind::Boolean => DataType::Boolean,
+        ColumnKind::Time => super::types::utc_time(),
+    };
+    arrow_array::new_empty_array(&data_type)
+}
+
 /// Rows of [from, to), sorted by time (rows without one last, and only when no span is asked for), and their times.
 fn in_time(
     rows: &Frame,
     timestamp: &str,
     from: Option<i64>,
     to: Option<i64>,
-) -> Result<(Frame, Vec<Option<i64>>)> {
+) -> Result<(Frame, Int64Array)> {
     let times = rows.times(timestamp)?;
     let mut kept: Vec<u32> = (0..rows.rows() as u32)
         .filter(|row| match times[*row as usize] {
@@ -129,7 +142,7 @@ fn in_time(
     Ok((sorted, at))
 }
 
-fn joined(rows: &Frame, used: &ViewUse, facts: &Frame, at: &[Option<i64>]) -> Result<Frame> {
+fn joined(rows: &Frame, used: &ViewUse, facts: &Frame, at: &Int64Array) -> Result<Frame> {
     let arrays = features::join(&used.view, facts, &used.features, rows, &used.keys, at)?;
     let mut columns: Vec<(String, ArrayRef)> = rows
         .names()
@@ -374,6 +387,8 @@ mod tests {
                 view: view.clone(),
                 source: source.clone(),
                 as_of,
+                from: None,
+                since: None,
             })
             .unwrap()
         };

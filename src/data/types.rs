@@ -66,7 +66,8 @@ pub(super) fn stack(name: &str, labels: &[String], parts: &[&ArrayRef]) -> Resul
     widened.map_err(|error| Error::new(format!("column `{name}`: {error}")))
 }
 
-fn widen(
+/// `part` as `target`, which is wider; nothing but nulls fits anything.
+pub(super) fn widen(
     part: &ArrayRef,
     target: &DataType,
 ) -> std::result::Result<ArrayRef, arrow_schema::ArrowError> {

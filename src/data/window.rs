@@ -1,81 +1,104 @@
 //! Aggregations over the events of a window, counted from the instant they were known (contract R10).
 //!
-//! Both ends of a window only move forward when an entity's rows are taken in order of time, so events enter at one
-//! end and leave at the other. Sums are never subtracted: what is in the window is kept as two halves that are
-//! merged (the queue of two stacks), so a value that has left leaves no rounding behind, whatever its size.
-//! Moments merge as in Chan, Golub and LeVeque (1979); sums of whole numbers are exact.
+//! Both ends of a window only move forward when an entity's rows are taken in order of time: each entity's events are
+//! gathered once, and then every length and aggregate passes over them ([`slide`]). Entities are shared out to the
+//! cores. Counts and sums of whole numbers are exact; sums of numbers carry what rounding took.
 
-use super::asof::Timeline;
-use super::{Error, Result};
+mod out;
+mod slide;
+
+use super::timeline::Timeline;
+use super::{Error, Result, instant, keys, parallel};
 use crate::domain::feature::Aggregate;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{
-    Array, ArrayRef, Float64Array, Int64Array, TimestampMicrosecondArray, UInt32Array,
-};
+use arrow_array::{Array, ArrayRef};
+use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::DataType;
-use std::sync::Arc;
+use out::Out;
+use slide::{Different, Moments, Sum};
 
 /// `column` of the events, aggregated for each of `row_count` rows in several ways: an array for each of `wanted`,
 /// that is aggregate and length in microseconds. An event counts when it was known in (row instant - length, row
-/// instant]; nulls of the column do not. No event: count 0, all else null. A row without instant: null.
+/// instant]; nulls of the column do not. No event: count and distinct 0, all else null. A row without instant: null.
+/// `value`: whose share [`Aggregate::Share`] counts, as text; without it that of true.
 pub fn aggregate(
     column: &ArrayRef,
     events: &Timeline,
     rows: &Timeline,
     row_count: usize,
     wanted: &[(Aggregate, i64)],
+    value: Option<&str>,
 ) -> Result<Vec<ArrayRef>> {
-    if let Some((one, _)) = wanted
-        .iter()
-        .find(|(one, _)| matches!(one, Aggregate::Distinct | Aggregate::Share))
-    {
-        return Err(Error::new(format!("`{}` is not counted", one.as_str())));
-    }
+    let values = Values::of(column)?;
+    refuse(column, wanted)?;
+    let wants = |one: Aggregate| wanted.iter().any(|(aggregate, _)| *aggregate == one);
+    let codes = wants(Aggregate::Distinct).then(|| keys::distinct(column));
+    let matches = match wants(Aggregate::Share) {
+        true => Some(equal_to(column, value)?),
+        false => None,
+    };
     let mut lengths: Vec<i64> = wanted.iter().map(|(_, length)| *length).collect();
     lengths.sort_unstable();
     lengths.dedup();
-    let mut results: Vec<Option<ArrayRef>> = vec![None; wanted.len()];
-    for length in lengths {
-        let of_length: Vec<usize> = (0..wanted.len())
-            .filter(|at| wanted[*at].1 == length)
-            .collect();
-        let aggregates: Vec<Aggregate> = of_length.iter().map(|at| wanted[*at].0).collect();
-        for (at, array) in of_length.into_iter().zip(one_length(
-            column,
-            events,
-            rows,
-            row_count,
-            &aggregates,
-            length,
-        )?) {
-            results[at] = Some(array);
-        }
-    }
-    Ok(results.into_iter().flatten().collect())
+    let outs: Vec<Out> = wanted
+        .iter()
+        .map(|(aggregate, _)| Out::new(*aggregate, matches!(values, Values::Real(..)), row_count))
+        .collect();
+    let work = Work {
+        values,
+        nulls: column.nulls(),
+        codes: codes.as_ref().map(|(codes, count)| (&codes[..], *count)),
+        matches,
+        events,
+        rows,
+        lengths: lengths
+            .into_iter()
+            .map(|length| {
+                let of_length = (0..wanted.len()).filter(|at| wanted[*at].1 == length);
+                (
+                    length,
+                    of_length.map(|at| (wanted[at].0, &outs[at])).collect(),
+                )
+            })
+            .collect(),
+    };
+    // Ranges of entities with about as many rows; an entity has about as many events as rows, or its rows wait.
+    let parts = Timeline::parts(&rows.starts, parallel::cores() * 8);
+    parallel::fold(
+        parts.len(),
+        || Scratch::for_codes(codes.as_ref().map_or(0, |(_, count)| *count)),
+        |scratch, part| {
+            for entity in parts[part].clone() {
+                work.entity(entity, scratch)?;
+            }
+            Ok(())
+        },
+    )?;
+    drop(work);
+    outs.into_iter()
+        .zip(wanted)
+        .map(|(out, (aggregate, _))| {
+            let array = out.into_array(column)?;
+            Ok(match aggregate {
+                Aggregate::Min | Aggregate::Max => out::as_times(&array, column),
+                _ => array,
+            })
+        })
+        .collect()
 }
 
-fn one_length(
-    column: &ArrayRef,
-    events: &Timeline,
-    rows: &Timeline,
-    row_count: usize,
-    aggregates: &[Aggregate],
-    length: i64,
-) -> Result<Vec<ArrayRef>> {
-    let in_order = |value: &dyn Fn(usize) -> Option<i64>| -> Vec<Option<Whole>> {
-        events
-            .order
-            .iter()
-            .map(|position| value(*position as usize).map(|value| Whole::of(value, *position)))
-            .collect()
+/// The aggregates that the type of `column` does not have.
+fn refuse(column: &ArrayRef, wanted: &[(Aggregate, i64)]) -> Result<()> {
+    use Aggregate::{Count, Distinct, Last, Max, Min, Share};
+    let (allowed, kind): (&[Aggregate], &str) = match column.data_type() {
+        DataType::Timestamp(_, _) => (&[Count, Min, Max, Last, Distinct, Share], "a time column"),
+        DataType::Utf8 => (&[Count, Last, Distinct, Share], "a text column"),
+        _ => return Ok(()),
     };
-    let refuse = |allowed: &[Aggregate], kind: &str| match aggregates
-        .iter()
-        .find(|one| !allowed.contains(one))
-    {
+    match wanted.iter().find(|(one, _)| !allowed.contains(one)) {
         None => Ok(()),
-        Some(one) => Err(Error::new(format!(
+        Some((one, _)) => Err(Error::new(format!(
             "{kind} has no {}; use {}",
             one.as_str(),
             allowed
@@ -84,352 +107,315 @@ fn one_length(
                 .collect::<Vec<_>>()
                 .join(", ")
         ))),
+    }
+}
+
+/// Which rows of `column` are `value`; without a value, which are true.
+fn equal_to(column: &ArrayRef, value: Option<&str>) -> Result<BooleanBuffer> {
+    let rows = column.len();
+    let no = |what: &str| {
+        Error::new(match value {
+            Some(value) => format!("the share of `{value}` is asked for, which is no {what}"),
+            None => format!("the share of a {what} column needs a `value`"),
+        })
     };
-    match column.data_type() {
-        DataType::Int64 => {
-            let values = column.as_primitive::<Int64Type>();
-            let states = in_order(&|at| values.is_valid(at).then(|| values.value(at)));
-            slide(&states, events, rows, row_count, length, aggregates)?.into_arrays(column)
-        }
+    Ok(match column.data_type() {
         DataType::Boolean => {
-            let values = column.as_boolean();
-            let states = in_order(&|at| values.is_valid(at).then(|| i64::from(values.value(at))));
-            slide(&states, events, rows, row_count, length, aggregates)?.into_arrays(column)
+            let wanted = match value.map(str::trim) {
+                None => true,
+                Some(text) => text
+                    .to_ascii_lowercase()
+                    .parse()
+                    .map_err(|_| no("true or false"))?,
+            };
+            let values = column.as_boolean().values();
+            BooleanBuffer::collect_bool(rows, |row| values.value(row) == wanted)
         }
-        DataType::Timestamp(_, zone) => {
-            refuse(
-                &[
-                    Aggregate::Count,
-                    Aggregate::Min,
-                    Aggregate::Max,
-                    Aggregate::Last,
-                ],
-                "a time column",
-            )?;
-            let values = column.as_primitive::<TimestampMicrosecondType>();
-            let states = in_order(&|at| values.is_valid(at).then(|| values.value(at)));
-            let arrays =
-                slide(&states, events, rows, row_count, length, aggregates)?.into_arrays(column)?;
-            Ok(aggregates
-                .iter()
-                .zip(arrays)
-                .map(|(one, array)| match one {
-                    Aggregate::Min | Aggregate::Max => {
-                        let values = array.as_primitive::<Int64Type>();
-                        Arc::new(
-                            TimestampMicrosecondArray::new(
-                                values.values().clone(),
-                                values.nulls().cloned(),
-                            )
-                            .with_timezone_opt(zone.clone()),
-                        )
-                    }
-                    _ => array,
-                })
-                .collect())
+        DataType::Int64 => {
+            let wanted: f64 = value
+                .and_then(|text| text.trim().parse().ok())
+                .ok_or_else(|| no("number"))?;
+            // Whole numbers beyond what a number holds are compared as whole numbers.
+            let whole: Option<i64> = value.and_then(|text| text.trim().parse().ok());
+            let values = column.as_primitive::<Int64Type>().values();
+            BooleanBuffer::collect_bool(rows, |row| match whole {
+                Some(whole) => values[row] == whole,
+                None => values[row] as f64 == wanted,
+            })
         }
         DataType::Float64 => {
-            let values = column.as_primitive::<Float64Type>();
-            let states: Vec<Option<Real>> = events
-                .order
-                .iter()
-                .map(|position| {
-                    let at = *position as usize;
-                    (values.is_valid(at) && !values.value(at).is_nan())
-                        .then(|| Real::of(values.value(at), *position))
-                })
-                .collect();
-            slide(&states, events, rows, row_count, length, aggregates)?.into_arrays(column)
+            let wanted: f64 = value
+                .and_then(|text| text.trim().parse().ok())
+                .ok_or_else(|| no("number"))?;
+            let values = column.as_primitive::<Float64Type>().values();
+            BooleanBuffer::collect_bool(rows, |row| values[row] == wanted)
+        }
+        DataType::Timestamp(_, _) => {
+            let wanted = value.and_then(instant::parse).ok_or_else(|| no("time"))?.0;
+            let values = column.as_primitive::<TimestampMicrosecondType>().values();
+            BooleanBuffer::collect_bool(rows, |row| values[row] == wanted)
         }
         _ => {
-            refuse(&[Aggregate::Count, Aggregate::Last], "a text column")?;
-            let states = in_order(&|at| column.is_valid(at).then_some(0));
-            slide(&states, events, rows, row_count, length, aggregates)?.into_arrays(column)
+            let wanted = value.ok_or_else(|| no("text"))?;
+            let values = column.as_string::<i32>();
+            BooleanBuffer::collect_bool(rows, |row| {
+                values.is_valid(row) && values.value(row) == wanted
+            })
         }
-    }
+    })
 }
 
-/// What is known of a set of events; sets merge, `later` after `self`.
-trait Summary: Clone {
-    /// Whether sum, least and greatest are numbers (else whole numbers).
-    const REAL: bool;
-    fn merge(&self, later: &Self) -> Self;
-    fn put(&self, row: usize, out: &mut Output) -> Result<()>;
+/// The column's values as numbers to compute with.
+enum Values<'a> {
+    Whole(&'a [i64]),
+    Real(&'a [f64]),
+    Flags(&'a BooleanBuffer),
+    /// Text: there or not.
+    Words,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Moments {
-    count: u64,
-    mean: f64,
-    squares: f64,
-    last: u32,
-}
-
-impl Moments {
-    fn merge(&self, later: &Self) -> Self {
-        let (n, m) = (self.count as f64, later.count as f64);
-        let delta = later.mean - self.mean;
-        Self {
-            count: self.count + later.count,
-            mean: self.mean + delta * (m / (n + m)),
-            squares: self.squares + later.squares + delta * delta * (n * m / (n + m)),
-            last: later.last,
-        }
-    }
-
-    fn std(&self) -> Option<f64> {
-        (self.count > 1).then(|| (self.squares / (self.count - 1) as f64).sqrt())
-    }
-}
-
-/// Whole numbers: sum, least and greatest are exact.
-#[derive(Clone, Copy, Debug)]
-struct Whole {
-    moments: Moments,
-    sum: i128,
-    min: i64,
-    max: i64,
-}
-
-impl Whole {
-    fn of(value: i64, position: u32) -> Self {
-        Self {
-            moments: Moments {
-                count: 1,
-                mean: value as f64,
-                squares: 0.0,
-                last: position,
-            },
-            sum: i128::from(value),
-            min: value,
-            max: value,
-        }
-    }
-}
-
-impl Summary for Whole {
-    const REAL: bool = false;
-
-    fn merge(&self, later: &Self) -> Self {
-        Self {
-            moments: self.moments.merge(&later.moments),
-            sum: self.sum + later.sum,
-            min: self.min.min(later.min),
-            max: self.max.max(later.max),
-        }
-    }
-
-    fn put(&self, row: usize, out: &mut Output) -> Result<()> {
-        for (aggregate, values) in &mut out.columns {
-            match (aggregate, values) {
-                (Aggregate::Count, Values::Whole(values)) => {
-                    values[row] = Some(self.moments.count as i64)
-                }
-                (Aggregate::Sum, Values::Whole(values)) => {
-                    values[row] = Some(i64::try_from(self.sum).map_err(|_| {
-                        Error::new(format!(
-                            "a sum of {} does not fit into 64 bits; make the column a number",
-                            self.sum
-                        ))
-                    })?);
-                }
-                (Aggregate::Min, Values::Whole(values)) => values[row] = Some(self.min),
-                (Aggregate::Max, Values::Whole(values)) => values[row] = Some(self.max),
-                (Aggregate::Mean, Values::Real(values)) => {
-                    values[row] = Some(self.sum as f64 / self.moments.count as f64);
-                }
-                (Aggregate::Std, Values::Real(values)) => values[row] = self.moments.std(),
-                (_, Values::Last(values)) => values[row] = Some(self.moments.last),
-                _ => {}
+impl<'a> Values<'a> {
+    fn of(column: &'a ArrayRef) -> Result<Self> {
+        Ok(match column.data_type() {
+            DataType::Int64 => Self::Whole(column.as_primitive::<Int64Type>().values()),
+            DataType::Timestamp(_, _) => {
+                Self::Whole(column.as_primitive::<TimestampMicrosecondType>().values())
             }
-        }
-        Ok(())
+            DataType::Float64 => Self::Real(column.as_primitive::<Float64Type>().values()),
+            DataType::Boolean => Self::Flags(column.as_boolean().values()),
+            DataType::Utf8 => Self::Words,
+            other => {
+                return Err(Error::new(format!(
+                    "windows over {other} are not supported"
+                )));
+            }
+        })
     }
 }
 
-/// Numbers: the sum carries what rounding took (Møller and Knuth's two-sum).
-#[derive(Clone, Copy, Debug)]
-struct Real {
-    moments: Moments,
-    sum: f64,
-    rest: f64,
-    min: f64,
-    max: f64,
+/// What every thread reads, and where it writes.
+struct Work<'a> {
+    values: Values<'a>,
+    nulls: Option<&'a NullBuffer>,
+    codes: Option<(&'a [u32], usize)>,
+    matches: Option<BooleanBuffer>,
+    events: &'a Timeline,
+    rows: &'a Timeline,
+    lengths: Vec<(i64, Vec<(Aggregate, &'a Out)>)>,
 }
 
-impl Real {
-    fn of(value: f64, position: u32) -> Self {
+/// One entity's events that are not null, in order, and its windows; used again for the next entity.
+#[derive(Default)]
+struct Scratch {
+    at: Vec<i64>,
+    position: Vec<u32>,
+    whole: Vec<i64>,
+    real: Vec<f64>,
+    codes: Vec<u32>,
+    /// Sums of the first events.
+    prefix: Vec<i128>,
+    /// How many of the first events match.
+    matching: Vec<u32>,
+    begins: Vec<u32>,
+    ends: Vec<u32>,
+    different: Different,
+}
+
+impl Scratch {
+    fn for_codes(count: usize) -> Self {
         Self {
-            moments: Moments {
-                count: 1,
-                mean: value,
-                squares: 0.0,
-                last: position,
-            },
-            sum: value,
-            rest: 0.0,
-            min: value,
-            max: value,
+            different: Different::of(count),
+            ..Self::default()
         }
     }
+}
 
-    fn total(&self) -> f64 {
-        if self.sum.is_finite() {
-            self.sum + self.rest
+impl Work<'_> {
+    fn is_null(&self, position: u32) -> bool {
+        let position = position as usize;
+        self.nulls.is_some_and(|nulls| nulls.is_null(position))
+            || matches!(self.values, Values::Real(values) if values[position].is_nan())
+    }
+
+    /// Gathers the events of `entity`.
+    fn gather(&self, entity: usize, scratch: &mut Scratch) {
+        let places = self.events.starts[entity]..self.events.starts[entity + 1];
+        let (order, at) = (&self.events.order[places.clone()], &self.events.at[places]);
+        scratch.at.clear();
+        scratch.position.clear();
+        if self.nulls.is_none() && !matches!(self.values, Values::Real(_)) {
+            scratch.at.extend_from_slice(at);
+            scratch.position.extend_from_slice(order);
         } else {
-            self.sum
+            for (position, at) in order.iter().zip(at) {
+                if !self.is_null(*position) {
+                    scratch.at.push(*at);
+                    scratch.position.push(*position);
+                }
+            }
+        }
+        let positions = scratch.position.iter().map(|position| *position as usize);
+        scratch.whole.clear();
+        scratch.real.clear();
+        match self.values {
+            Values::Whole(values) => scratch.whole.extend(positions.map(|at| values[at])),
+            Values::Flags(values) => scratch
+                .whole
+                .extend(positions.map(|at| i64::from(values.value(at)))),
+            Values::Real(values) => scratch.real.extend(positions.map(|at| values[at])),
+            Values::Words => {}
+        }
+        scratch.codes.clear();
+        if let Some((codes, _)) = self.codes {
+            let positions = scratch.position.iter().map(|position| *position as usize);
+            scratch.codes.extend(positions.map(|at| codes[at]));
+        }
+        scratch.matching.clear();
+        if let Some(matches) = &self.matches {
+            let mut matching = 0;
+            scratch.matching.push(0);
+            scratch
+                .matching
+                .extend(scratch.position.iter().map(|position| {
+                    matching += u32::from(matches.value(*position as usize));
+                    matching
+                }));
+        }
+        scratch.prefix.clear();
+        let sums = |(one, _): &(Aggregate, &Out)| matches!(one, Aggregate::Sum | Aggregate::Mean);
+        if self.lengths.iter().any(|(_, outs)| outs.iter().any(sums)) {
+            let mut sum = 0;
+            scratch.prefix.push(0);
+            scratch.prefix.extend(scratch.whole.iter().map(|value| {
+                sum += i128::from(*value);
+                sum
+            }));
         }
     }
-}
 
-impl Summary for Real {
-    const REAL: bool = true;
-
-    fn merge(&self, later: &Self) -> Self {
-        let sum = self.sum + later.sum;
-        let other = sum - self.sum;
-        let lost = (self.sum - (sum - other)) + (later.sum - other);
-        Self {
-            moments: self.moments.merge(&later.moments),
-            sum,
-            rest: self.rest + later.rest + lost,
-            min: self.min.min(later.min),
-            max: self.max.max(later.max),
+    fn entity(&self, entity: usize, scratch: &mut Scratch) -> Result<()> {
+        let places = self.rows.starts[entity]..self.rows.starts[entity + 1];
+        if places.is_empty() {
+            return Ok(());
         }
-    }
-
-    fn put(&self, row: usize, out: &mut Output) -> Result<()> {
-        for (aggregate, values) in &mut out.columns {
-            match (aggregate, values) {
-                (Aggregate::Count, Values::Whole(values)) => {
-                    values[row] = Some(self.moments.count as i64)
-                }
-                (Aggregate::Sum, Values::Real(values)) => values[row] = Some(self.total()),
-                (Aggregate::Mean, Values::Real(values)) => {
-                    values[row] = Some(self.total() / self.moments.count as f64);
-                }
-                (Aggregate::Min, Values::Real(values)) => values[row] = Some(self.min),
-                (Aggregate::Max, Values::Real(values)) => values[row] = Some(self.max),
-                (Aggregate::Std, Values::Real(values)) => values[row] = self.moments.std(),
-                (_, Values::Last(values)) => values[row] = Some(self.moments.last),
-                _ => {}
+        let (rows, asked) = (&self.rows.order[places.clone()], &self.rows.at[places]);
+        self.gather(entity, scratch);
+        slide::ends(&scratch.at, asked, &mut scratch.ends);
+        for (length, outs) in &self.lengths {
+            slide::begins(&scratch.at, asked, *length, &mut scratch.begins);
+            for (aggregate, out) in outs {
+                self.window(*aggregate, rows, scratch, out)?;
             }
         }
         Ok(())
     }
-}
 
-enum Values {
-    Whole(Vec<Option<i64>>),
-    Real(Vec<Option<f64>>),
-    Last(Vec<Option<u32>>),
-}
-
-struct Output {
-    columns: Vec<(Aggregate, Values)>,
-}
-
-impl Output {
-    fn new(aggregates: &[Aggregate], rows: usize, real: bool) -> Self {
-        let columns = aggregates
-            .iter()
-            .map(|aggregate| {
-                let values = match aggregate {
-                    Aggregate::Count | Aggregate::Distinct => Values::Whole(vec![None; rows]),
-                    Aggregate::Mean | Aggregate::Std | Aggregate::Share => {
-                        Values::Real(vec![None; rows])
+    /// One aggregate over the windows in `scratch`, one for each of `rows`.
+    fn window(
+        &self,
+        aggregate: Aggregate,
+        rows: &[u32],
+        scratch: &mut Scratch,
+        out: &Out,
+    ) -> Result<()> {
+        let (begins, ends) = (&scratch.begins[..], &scratch.ends[..]);
+        let windows = || rows.iter().zip(begins.iter().zip(ends));
+        let real = matches!(self.values, Values::Real(_));
+        match aggregate {
+            Aggregate::Count => {
+                windows().for_each(|(row, (begin, end))| out.whole(*row, i64::from(end - begin)))
+            }
+            Aggregate::Last => {
+                windows()
+                    .filter(|(_, (begin, end))| begin < end)
+                    .for_each(|(row, (_, end))| {
+                        out.event(*row, scratch.position[*end as usize - 1]);
+                    })
+            }
+            Aggregate::Share => {
+                windows()
+                    .filter(|(_, (begin, end))| begin < end)
+                    .for_each(|(row, (begin, end))| {
+                        let matching = &scratch.matching;
+                        let matching = matching[*end as usize] - matching[*begin as usize];
+                        out.real(*row, f64::from(matching) / f64::from(end - begin));
+                    })
+            }
+            Aggregate::Distinct => {
+                let different = &mut scratch.different;
+                different.slide(&scratch.codes, begins, ends, |row, count| {
+                    out.whole(rows[row], i64::from(count));
+                });
+            }
+            Aggregate::Sum | Aggregate::Mean if real => {
+                let mean = aggregate == Aggregate::Mean;
+                let put = |row: usize, sum: Sum| {
+                    let count = if mean {
+                        f64::from(ends[row] - begins[row])
+                    } else {
+                        1.0
+                    };
+                    out.real(rows[row], sum.total() / count);
+                };
+                slide::slide(&scratch.real, begins, ends, Sum::of, Sum::merge, put);
+            }
+            Aggregate::Sum | Aggregate::Mean => {
+                for (row, (begin, end)) in windows().filter(|(_, (begin, end))| begin < end) {
+                    let sum = scratch.prefix[*end as usize] - scratch.prefix[*begin as usize];
+                    if aggregate == Aggregate::Mean {
+                        out.real(*row, sum as f64 / f64::from(end - begin));
+                    } else {
+                        out.whole(*row, i64::try_from(sum).map_err(|_| too_big(sum))?);
                     }
-                    Aggregate::Last => Values::Last(vec![None; rows]),
-                    Aggregate::Sum | Aggregate::Min | Aggregate::Max if real => {
-                        Values::Real(vec![None; rows])
-                    }
-                    Aggregate::Sum | Aggregate::Min | Aggregate::Max => {
-                        Values::Whole(vec![None; rows])
+                }
+            }
+            Aggregate::Min | Aggregate::Max if real => {
+                let put = |row: usize, value: f64| out.real(rows[row], value);
+                let best = if aggregate == Aggregate::Min {
+                    f64::min
+                } else {
+                    f64::max
+                };
+                slide::slide(&scratch.real, begins, ends, |value| value, best, put);
+            }
+            Aggregate::Min | Aggregate::Max => {
+                let put = |row: usize, value: i64| out.whole(rows[row], value);
+                let best = if aggregate == Aggregate::Min {
+                    i64::min
+                } else {
+                    i64::max
+                };
+                slide::slide(&scratch.whole, begins, ends, |value| value, best, put);
+            }
+            Aggregate::Std => {
+                let put = |row: usize, moments: Moments| {
+                    if let Some(std) = moments.std() {
+                        out.real(rows[row], std);
                     }
                 };
-                (*aggregate, values)
-            })
-            .collect();
-        Self { columns }
-    }
-
-    fn zero(&mut self, row: usize) {
-        for (aggregate, values) in &mut self.columns {
-            if let (Aggregate::Count, Values::Whole(values)) = (aggregate, values) {
-                values[row] = Some(0);
-            }
-        }
-    }
-
-    fn into_arrays(self, column: &ArrayRef) -> Result<Vec<ArrayRef>> {
-        self.columns
-            .into_iter()
-            .map(|(_, values)| {
-                Ok(match values {
-                    Values::Whole(values) => Arc::new(Int64Array::from(values)) as ArrayRef,
-                    Values::Real(values) => Arc::new(Float64Array::from(values)),
-                    Values::Last(values) => {
-                        arrow_select::take::take(column, &UInt32Array::from(values), None)
-                            .map_err(|error| Error::new(error.to_string()))?
-                    }
-                })
-            })
-            .collect()
-    }
-}
-
-/// Moves the window over each entity. `states`: of each place in `events.order`; none where the column is null.
-fn slide<S: Summary>(
-    states: &[Option<S>],
-    events: &Timeline,
-    rows: &Timeline,
-    row_count: usize,
-    length: i64,
-    aggregates: &[Aggregate],
-) -> Result<Output> {
-    let mut out = Output::new(aggregates, row_count, S::REAL);
-    // From each place of the older half to that half's end.
-    let mut suffix: Vec<Option<S>> = vec![None; states.len()];
-    for (rows_of, events_of) in rows.starts.windows(2).zip(events.starts.windows(2)) {
-        let end = events_of[1];
-        // The window is [low, high): its older half [low, middle) in `suffix`, its younger half in `back`.
-        let (mut low, mut middle, mut high) = (events_of[0], events_of[0], events_of[0]);
-        let mut back: Option<S> = None;
-        for place in rows_of[0]..rows_of[1] {
-            let (row, at) = (rows.order[place] as usize, rows.at[place]);
-            while high < end && events.at[high] <= at {
-                back = merge(&back, &states[high]);
-                high += 1;
-            }
-            let after = at.saturating_sub(length);
-            while low < high && events.at[low] <= after {
-                low += 1;
-            }
-            if low > middle {
-                let mut so_far = None;
-                for place in (low..high).rev() {
-                    so_far = merge(&states[place], &so_far);
-                    suffix[place].clone_from(&so_far);
+                if real {
+                    slide::slide(
+                        &scratch.real,
+                        begins,
+                        ends,
+                        Moments::of,
+                        Moments::merge,
+                        put,
+                    );
+                } else {
+                    let of = |value: i64| Moments::of(value as f64);
+                    slide::slide(&scratch.whole, begins, ends, of, Moments::merge, put);
                 }
-                middle = high;
-                back = None;
-            }
-            let older = if low < middle { &suffix[low] } else { &None };
-            match merge(older, &back) {
-                Some(state) => state.put(row, &mut out)?,
-                None => out.zero(row),
             }
         }
+        Ok(())
     }
-    Ok(out)
 }
 
-fn merge<S: Summary>(earlier: &Option<S>, later: &Option<S>) -> Option<S> {
-    match (earlier, later) {
-        (Some(earlier), Some(later)) => Some(earlier.merge(later)),
-        (Some(one), None) | (None, Some(one)) => Some(one.clone()),
-        (None, None) => None,
-    }
+fn too_big(sum: i128) -> Error {
+    Error::new(format!(
+        "a sum of {sum} does not fit into 64 bits; make the column a number"
+    ))
 }
 
 #[cfg(test)]
@@ -437,9 +423,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::data::keys::NONE;
+    use arrow_array::{Float64Array, Int64Array};
     use proptest::prelude::*;
+    use std::sync::Arc;
 
-    const ALL: [Aggregate; 7] = [
+    const ALL: [Aggregate; 9] = [
         Aggregate::Count,
         Aggregate::Sum,
         Aggregate::Mean,
@@ -447,6 +435,8 @@ mod tests {
         Aggregate::Max,
         Aggregate::Std,
         Aggregate::Last,
+        Aggregate::Distinct,
+        Aggregate::Share,
     ];
 
     /// R10 restated row by row: the values in the window, oldest first.
@@ -472,6 +462,12 @@ mod tests {
         let mean = values.iter().sum::<f64>() / n;
         match aggregate {
             Aggregate::Count => Some(n),
+            Aggregate::Distinct => {
+                let mut values: Vec<i64> = values.iter().map(|value| *value as i64).collect();
+                values.sort_unstable();
+                values.dedup();
+                Some(values.len() as f64)
+            }
             _ if values.is_empty() => None,
             Aggregate::Sum => Some(values.iter().sum()),
             Aggregate::Mean => Some(mean),
@@ -482,6 +478,9 @@ mod tests {
                 Some((values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt())
             }
             Aggregate::Last => values.last().copied(),
+            Aggregate::Share => {
+                Some(values.iter().filter(|value| **value == 3.0).count() as f64 / n)
+            }
         }
     }
 
@@ -493,8 +492,8 @@ mod tests {
         let event_entity: Vec<u32> = events.iter().map(|event| event.0).collect();
         let known: Vec<Option<i64>> = events.iter().map(|event| event.1).collect();
         (
-            Timeline::new(&row_entity, 3, &row_at, None),
-            Timeline::new(&event_entity, 3, &known, None),
+            Timeline::new(&row_entity, 3, &row_at.into(), None),
+            Timeline::new(&event_entity, 3, &known.into(), None),
         )
     }
 
@@ -521,7 +520,7 @@ mod tests {
         #[test]
         fn windows_count_what_was_known(
             rows in prop::collection::vec((entity(), time()), 0..40),
-            events in prop::collection::vec((entity(), time(), prop::option::weighted(0.8, -50i32..50)), 0..80),
+            events in prop::collection::vec((entity(), time(), prop::option::weighted(0.8, -6i32..6)), 0..80),
             whole: bool,
         ) {
             let events: Vec<(u32, Option<i64>, Option<f64>)> =
@@ -533,7 +532,7 @@ mod tests {
                 Arc::new(events.iter().map(|e| e.2).collect::<Float64Array>())
             };
             let wanted: Vec<(Aggregate, i64)> = [1, 7, 25].iter().flat_map(|w| ALL.map(|one| (one, *w))).collect();
-            let arrays = aggregate(&column, &event_line, &row_line, rows.len(), &wanted).unwrap();
+            let arrays = aggregate(&column, &event_line, &row_line, rows.len(), &wanted, Some("3")).unwrap();
             for ((one, length), array) in wanted.iter().zip(&arrays) {
                 let numbers = as_numbers(array);
                 for (row, got) in rows.iter().zip(numbers) {
@@ -562,7 +561,7 @@ mod tests {
         let (row_line, event_line) = lines(&rows, &events);
         let column: ArrayRef = Arc::new(Float64Array::from(vec![1e300, 0.1, 0.2]));
         let wanted = [(Aggregate::Sum, 10), (Aggregate::Std, 10)];
-        let arrays = aggregate(&column, &event_line, &row_line, 2, &wanted).unwrap();
+        let arrays = aggregate(&column, &event_line, &row_line, 2, &wanted, None).unwrap();
         assert_eq!(as_numbers(&arrays[0]), [Some(1e300), Some(0.1 + 0.2)]);
         assert!((as_numbers(&arrays[1])[1].unwrap() - 0.005f64.sqrt()).abs() < 1e-12);
     }
@@ -578,11 +577,19 @@ mod tests {
             &row_line,
             1,
             &[(Aggregate::Last, 5), (Aggregate::Count, 5)],
+            None,
         )
         .unwrap();
         assert_eq!(arrays[0].as_string::<i32>().value(0), "a");
         assert_eq!(as_numbers(&arrays[1]), [Some(1.0)]);
-        let refused = aggregate(&column, &event_line, &row_line, 1, &[(Aggregate::Mean, 5)]);
+        let refused = aggregate(
+            &column,
+            &event_line,
+            &row_line,
+            1,
+            &[(Aggregate::Mean, 5)],
+            None,
+        );
         assert!(refused.unwrap_err().0.contains("no mean"));
     }
 }

@@ -2,76 +2,157 @@
 
 use super::frame::texts;
 use super::{Error, Frame, Result};
+use crate::domain::printable_path;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, BooleanArray, Float64Array, Int64Array, StringArray};
 use arrow_schema::DataType;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Writes `frame` under a temporary name in the same folder, fsyncs, renames.
 /// Times in CSV and JSON lines are ISO 8601, with `Z` when they are instants.
 pub(super) fn write(frame: &Frame, path: &Path) -> Result<()> {
-    let failed = |error: &dyn std::fmt::Display| {
-        Error::new(format!("writing `{}`: {error}", path.display()))
-    };
-    let name = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .ok_or_else(|| failed(&"the path names no file"))?;
-    let ending = name
-        .rsplit_once('.')
-        .map(|(_, ending)| ending.to_ascii_lowercase())
-        .unwrap_or_default();
-    let folder = match path.parent() {
+    let mut writer = Writer::create(path, frame)?;
+    writer.write(frame)?;
+    writer.finish()
+}
+
+/// Rows of a Parquet file that are packed together; the memory that writing takes.
+const GROUP: usize = 256 * 1024;
+
+/// A file that is written a piece at a time, and there under its name only when it is whole.
+pub(super) struct Writer {
+    path: PathBuf,
+    temporary: PathBuf,
+    columns: Vec<String>,
+    /// None when it was finished.
+    form: Option<Form>,
+}
+
+enum Form {
+    Parquet(parquet::arrow::ArrowWriter<File>),
+    Csv(::csv::Writer<BufWriter<File>>),
+    JsonLines(BufWriter<File>),
+}
+
+type Outcome<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+impl Writer {
+    /// Begins a file with the columns of `frame`; its rows are not written yet. The format is that of the ending.
+    pub(super) fn create(path: &Path, frame: &Frame) -> Result<Self> {
+        let failed = |error: &dyn std::fmt::Display| failed(path, error);
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .ok_or_else(|| failed(&"the path names no file"))?;
+        let ending = name
+            .rsplit_once('.')
+            .map(|(_, ending)| ending.to_ascii_lowercase())
+            .unwrap_or_default();
+        if !matches!(ending.as_str(), "parquet" | "csv" | "jsonl" | "ndjson") {
+            return Err(failed(
+                &"the name must end in `.csv`, `.jsonl` or `.parquet`",
+            ));
+        }
+        let temporary = folder(path).join(format!(".{name}.{}.tmp", std::process::id()));
+        let file = File::create(&temporary).map_err(|error| failed(&error))?;
+        let mut writer = Self {
+            path: path.to_owned(),
+            temporary,
+            columns: frame.names(),
+            form: None,
+        };
+        let form = begin(&ending, frame, file);
+        writer.form = Some(form.map_err(|error| failed(&error))?);
+        Ok(writer)
+    }
+
+    /// More rows, with the columns that the file began with.
+    pub(super) fn write(&mut self, frame: &Frame) -> Result<()> {
+        if frame.names() != self.columns {
+            return Err(failed(&self.path, &"the rows have other columns"));
+        }
+        let outcome = match &mut self.form {
+            Some(Form::Parquet(out)) => out.write(&frame.batch).map_err(Into::into),
+            Some(Form::Csv(out)) => csv(frame, out),
+            Some(Form::JsonLines(out)) => json_lines(frame, out),
+            None => Ok(()),
+        };
+        outcome.map_err(|error| failed(&self.path, &error))
+    }
+
+    /// All rows are there: the file gets its name.
+    pub(super) fn finish(mut self) -> Result<()> {
+        let failed = |error: &dyn std::fmt::Display| failed(&self.path, error);
+        if let Some(form) = self.form.take() {
+            let file = end(form).map_err(|error| failed(&error))?;
+            file.sync_all().map_err(|error| failed(&error))?;
+            std::fs::rename(&self.temporary, &self.path).map_err(|error| failed(&error))?;
+            File::open(folder(&self.path))
+                .and_then(|folder| folder.sync_all())
+                .map_err(|error| failed(&error))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // Renamed when all went well; else what is left is skipped by readers anyway.
+        let _ = std::fs::remove_file(&self.temporary);
+    }
+}
+
+fn failed(path: &Path, error: &dyn std::fmt::Display) -> Error {
+    Error::new(format!("writing `{}`: {error}", printable_path(path)))
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
-    };
-    let temporary = folder.join(format!(".{name}.{}.tmp", std::process::id()));
-    let result = (|| {
-        let file = File::create(&temporary).map_err(|error| failed(&error))?;
-        match ending.as_str() {
-            "parquet" => parquet(frame, &file).map_err(|error| failed(&error))?,
-            "csv" => csv(frame, &file).map_err(|error| failed(&error))?,
-            "jsonl" | "ndjson" => json_lines(frame, &file).map_err(|error| failed(&error))?,
-            _ => {
-                return Err(failed(
-                    &"the name must end in `.csv`, `.jsonl` or `.parquet`",
-                ));
-            }
-        }
-        file.sync_all().map_err(|error| failed(&error))?;
-        std::fs::rename(&temporary, path).map_err(|error| failed(&error))?;
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(|error| failed(&error))
-    })();
-    if result.is_err() {
-        // The first error is the one to tell; what is left of the temporary file is skipped by readers anyway.
-        let _ = std::fs::remove_file(&temporary);
     }
-    result
 }
 
-type Outcome = std::result::Result<(), Box<dyn std::error::Error>>;
-
-fn parquet(frame: &Frame, file: &File) -> Outcome {
-    let properties = parquet::file::properties::WriterProperties::builder()
-        .set_compression(parquet::basic::Compression::ZSTD(
-            parquet::basic::ZstdLevel::default(),
-        ))
-        .build();
-    let mut writer =
-        parquet::arrow::ArrowWriter::try_new(file, frame.batch.schema(), Some(properties))?;
-    writer.write(&frame.batch)?;
-    writer.close()?;
-    Ok(())
+fn begin(ending: &str, frame: &Frame, file: File) -> Outcome<Form> {
+    Ok(match ending {
+        "parquet" => {
+            let properties = parquet::file::properties::WriterProperties::builder()
+                .set_compression(parquet::basic::Compression::ZSTD(
+                    parquet::basic::ZstdLevel::default(),
+                ))
+                .set_max_row_group_row_count(Some(GROUP))
+                .build();
+            let schema = frame.batch.schema();
+            Form::Parquet(parquet::arrow::ArrowWriter::try_new(
+                file,
+                schema,
+                Some(properties),
+            )?)
+        }
+        "csv" => {
+            let mut out = ::csv::Writer::from_writer(BufWriter::new(file));
+            out.write_record(frame.names())?;
+            Form::Csv(out)
+        }
+        _ => Form::JsonLines(BufWriter::new(file)),
+    })
 }
 
-fn csv(frame: &Frame, file: &File) -> Outcome {
-    let mut out = ::csv::Writer::from_writer(BufWriter::new(file));
-    out.write_record(frame.names())?;
+fn end(form: Form) -> Outcome<File> {
+    Ok(match form {
+        Form::Parquet(out) => out.into_inner()?,
+        Form::Csv(out) => {
+            let buffered = out.into_inner().map_err(|error| error.to_string())?;
+            buffered.into_inner().map_err(|error| error.to_string())?
+        }
+        Form::JsonLines(out) => out.into_inner().map_err(|error| error.to_string())?,
+    })
+}
+
+fn csv(frame: &Frame, out: &mut ::csv::Writer<BufWriter<File>>) -> Outcome {
     let cells = Cells::of(frame)?;
     let mut text = String::new();
     for row in 0..frame.rows() {
@@ -82,12 +163,10 @@ fn csv(frame: &Frame, file: &File) -> Outcome {
         }
         out.write_record(None::<&[u8]>)?;
     }
-    out.flush()?;
     Ok(())
 }
 
-fn json_lines(frame: &Frame, file: &File) -> Outcome {
-    let mut out = BufWriter::new(file);
+fn json_lines(frame: &Frame, out: &mut BufWriter<File>) -> Outcome {
     let names = frame
         .names()
         .iter()
@@ -99,11 +178,10 @@ fn json_lines(frame: &Frame, file: &File) -> Outcome {
         for (at, (name, column)) in names.iter().zip(&cells).enumerate() {
             let comma = if at == 0 { "" } else { "," };
             write!(out, "{comma}{name}:")?;
-            column.json(row, &mut out)?;
+            column.json(row, out)?;
         }
         out.write_all(b"}\n")?;
     }
-    out.flush()?;
     Ok(())
 }
 

@@ -163,6 +163,10 @@ pub struct FeatureView {
     pub event_time: String,
     /// When it could be known; the event time when absent. Windows and `known_as_of` count by it.
     pub available_at: Option<String>,
+    /// Whether a row counts only from `available_at` on (R8), as it does unless this says no: then `available_at` only
+    /// decides between rows of one event time. Windows count by it either way (R10).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_as_of: Option<bool>,
     /// Columns computed from the others of a row, before anything else is done; features where `columns` names them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub derive: Vec<Derived>,
@@ -178,6 +182,9 @@ pub struct FeatureView {
     pub request: Vec<RequestInput>,
     /// Older rows do not count; microseconds. None: no limit.
     pub ttl: Option<i64>,
+    /// How far behind the watermark a fact may come and still be taken into the online values; microseconds. None: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_lateness: Option<i64>,
 }
 
 impl FeatureView {

@@ -217,6 +217,12 @@ pub struct MaterializeSpec {
     pub source: DataSource,
     /// As of this instant; microseconds.
     pub as_of: i64,
+    /// Only facts whose event is not before this, microseconds; none: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<i64>,
+    /// The generation that it goes on from; none: everything is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<super::online::Since>,
 }
 
 /// A dataset's schema checked.
@@ -265,7 +271,7 @@ pub struct CommandSpec {
 
 /// What a job does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum JobSpec {
     /// See [`ProfileSpec`].
     Profile(ProfileSpec),
@@ -359,7 +365,7 @@ pub enum WorkerEvent {
 
 /// How a worker ends: `outcome.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Done.
     Succeeded {
@@ -384,7 +390,7 @@ pub enum Outcome {
 
 /// What came out of a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum JobResult {
     /// A profile.
     Profile {
@@ -410,7 +416,7 @@ pub enum JobResult {
         /// Rows.
         rows: u64,
     },
-    /// Newest values, written as `online.parquet` in the job's folder: key columns, event time, features.
+    /// Newest values, written as `online.rows` in the job's folder.
     Materialize {
         /// Entities.
         rows: u64,
@@ -420,6 +426,9 @@ pub enum JobResult {
         watermark: Option<i64>,
         /// Profiles of the features.
         profile: Profile,
+        /// What was read.
+        #[serde(default)]
+        reading: super::online::Reading,
     },
     /// A model directory `model/` in the job's folder.
     Train {

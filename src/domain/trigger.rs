@@ -1,5 +1,6 @@
 //! Why work starts (`Cause`), and what a model must pass before it serves (`Gate`, `Verdict`).
 
+use super::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What started a job or a pipeline.
@@ -46,6 +47,9 @@ pub enum Cause {
     Retry {
         /// How it ended.
         detail: String,
+        /// The next one waits until then; none: it may begin at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_before: Option<Timestamp>,
     },
 }
 
@@ -61,7 +65,11 @@ impl std::fmt::Display for Cause {
                 write!(f, "{monitor}: {detail}")
             }
             Self::Pipeline { run } => write!(f, "pipeline run {run}"),
-            Self::Retry { detail } => write!(f, "retry: {detail}"),
+            Self::Retry {
+                detail,
+                not_before: Some(at),
+            } => write!(f, "retry, not before {at}: {detail}"),
+            Self::Retry { detail, .. } => write!(f, "retry: {detail}"),
         }
     }
 }

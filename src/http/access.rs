@@ -6,6 +6,8 @@ mod reach;
 mod roles;
 
 pub use roles::{Reach, Rule, rule};
+#[cfg(test)]
+pub(super) use roles::{all as routes, shape};
 
 use super::error::ApiError;
 use crate::domain::Error;

@@ -355,16 +355,20 @@ fn tensors(request: &InferRequest) -> Result<Frame, Error> {
             first.name
         ))
     })?;
-    let mut records = vec![Map::new(); rows];
+    let mut records = Vec::new();
     for tensor in &request.inputs {
         let mut flat = Vec::new();
         flatten(&tensor.data, &mut flat);
-        let count: i64 = tensor.shape.iter().product();
-        if usize::try_from(count) != Ok(flat.len()) {
+        // a shape may say anything: it is believed when the data agrees
+        let count = tensor.shape.iter().try_fold(1_usize, |count, size| {
+            count.checked_mul(usize::try_from(*size).ok()?)
+        });
+        if count != Some(flat.len()) {
             return Err(Error::invalid(format!(
-                "input `{}`: shape {:?} is {count} values, but `data` has {}",
+                "input `{}`: shape {:?} is {} values, but `data` has {}",
                 tensor.name,
                 tensor.shape,
+                count.map_or_else(|| "no number of".to_owned(), |count| count.to_string()),
                 flat.len()
             )));
         }
@@ -374,6 +378,7 @@ fn tensors(request: &InferRequest) -> Result<Frame, Error> {
                 tensor.name, tensor.shape
             )));
         }
+        records.resize_with(rows, Map::new);
         for (row, (record, value)) in records.iter_mut().zip(flat).enumerate() {
             record.insert(tensor.name.clone(), typed(tensor, row, value)?);
         }
@@ -734,6 +739,14 @@ mod tests {
             (
                 infer_body(2, "FP64").replace("[2]", "[3]"),
                 "shape [3] is 3 values, but `data` has 2",
+            ),
+            (
+                infer_body(2, "FP64").replace("[2]", "[4000000000000000000]"),
+                "but `data` has 2",
+            ),
+            (
+                infer_body(2, "FP64").replace("[2]", "[4000000000, 4000000000, 4000000000]"),
+                "is no number of values",
             ),
             ("{".to_owned(), "malformed request"),
         ] {

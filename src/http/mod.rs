@@ -21,3 +21,6 @@ pub fn router(services: &Arc<Services>) -> Router {
         .merge(inference::router(Arc::clone(services)))
         .merge(features::router(Arc::clone(services)))
 }
+
+#[cfg(test)]
+mod fuzz_tests;

@@ -1,28 +1,40 @@
-//! The newest value of each entity of a view, written to `online.parquet` in the job's folder; the daemon puts it
-//! into the online store.
+//! The newest values of each entity of a view, written to `online.rows` in the job's folder; the daemon puts them into the
+//! online store.
 
 use super::{Job, JobCtx};
-use crate::data::{profile, table};
+use crate::data::{online::newest, profile};
 use crate::domain::job::{JobResult, MaterializeSpec};
 use crate::domain::{Error, Result};
 
 impl Job for MaterializeSpec {
     fn run(&self, ctx: &mut JobCtx) -> Result<JobResult> {
-        ctx.progress(
-            0.0,
-            &format!("computing the newest values of {}", self.view.name),
-        );
-        let newest = table::newest(self)?;
+        let mut newest = newest::newest(self, &mut |share, doing| {
+            ctx.progress(0.8 * share, doing);
+        })?;
         ctx.check()?;
-        ctx.progress(0.8, &format!("writing {} entities", newest.rows()));
-        let path = ctx.folder().join("online.parquet");
-        newest.write(&path)?;
-        let features: Vec<String> = newest
-            .names()
-            .into_iter()
-            .filter(|name| name != "event_time" && !self.view.entity.keys.contains(name))
-            .collect();
-        let watermark = newest.times("event_time")?.into_iter().flatten().max();
+        let rows = newest.batch.rows.len();
+        ctx.progress(0.8, &format!("writing {rows} entities"));
+        let path = ctx.folder().join("online.rows");
+        newest.batch.header.id = uuid::Uuid::new_v4().to_string();
+        newest.batch.write(&path)?;
+        let reading = newest.reading;
+        ctx.log(
+            "info",
+            format!(
+                "{} facts of {} of {} files read{}, {} late, {} too late",
+                reading.facts,
+                reading.files_read,
+                reading.files.len(),
+                if reading.incremental {
+                    " (what is new)"
+                } else {
+                    ""
+                },
+                reading.late,
+                reading.too_late
+            ),
+        )?;
+        ctx.progress(0.9, "describing the values");
         let path = path
             .to_str()
             .ok_or_else(|| {
@@ -30,10 +42,11 @@ impl Job for MaterializeSpec {
             })?
             .to_owned();
         Ok(JobResult::Materialize {
-            rows: newest.rows() as u64,
+            rows: rows as u64,
             path,
-            watermark,
-            profile: profile::profile(&newest.select(&features)?),
+            watermark: newest.watermark,
+            profile: profile::profile(&newest.table),
+            reading,
         })
     }
 }

@@ -14,12 +14,16 @@ use tracing::warn;
 /// Characters of a digest that MLflow keeps.
 const DIGEST: usize = 36;
 
-/// Before the worker starts: what a training run reads is on the run, whatever becomes of it.
+/// Before the worker starts: what a training run reads, and which versions of which features, is on the run, whatever
+/// becomes of it.
 pub fn before(services: &Services, spec: &JobSpec) -> Result<()> {
     match spec {
-        JobSpec::Train(train) => services
-            .tracking
-            .log_inputs(&train.run, inputs(&train.table)),
+        JobSpec::Train(train) => {
+            services.catalog.pin(&train.run, &train.table)?;
+            services
+                .tracking
+                .log_inputs(&train.run, inputs(&train.table))
+        }
         _ => Ok(()),
     }
 }
@@ -70,7 +74,7 @@ fn take_in(services: &Services, folder: &Path, spec: &JobSpec, result: &JobResul
             Ok(())
         }
         (JobSpec::Materialize(spec), JobResult::Materialize { .. }) => {
-            services.catalog.take_in(&spec.view.name, result)
+            services.catalog.take_in(spec, result)
         }
         (
             JobSpec::Validate(spec),

@@ -114,6 +114,9 @@ impl Runtime {
             spawn("host", move || measured.host.run(&measured.core))?,
         ];
         let used = written(services);
+        if let Err(error) = services.catalog.adopt() {
+            warn!(%error, "the definitions of features were not applied");
+        }
         Ok(Arc::new(Self {
             services: Arc::clone(services),
             runner,
@@ -171,6 +174,7 @@ impl Pipelines for Runtime {
         let at = written(&self.services);
         let config = configuration::load(&self.services.core.workspace)?;
         self.services.core.set_config(config);
+        self.services.catalog.adopt()?;
         *locked(&self.configuration) = Seen {
             used: at,
             checked: at,

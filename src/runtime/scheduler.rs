@@ -5,7 +5,7 @@
 use super::effects;
 use super::executors::Executor;
 use crate::domain::job::{Job, JobSpec, Outcome, WorkerEvent};
-use crate::domain::{Error, ErrorKind, JobId, Result};
+use crate::domain::{Error, ErrorKind, JobId, Result, Timestamp};
 use crate::job_folder::{self as folder, JobFolder, Order};
 use crate::service::Services;
 use std::collections::BTreeMap;
@@ -41,6 +41,17 @@ pub struct Scheduler {
     services: Arc<Services>,
     executor: Arc<dyn Executor>,
     following: BTreeMap<JobId, Following>,
+    /// Jobs that were not started and of which the store could not be told: told again.
+    untold: BTreeMap<JobId, NotStarted>,
+    /// When a job that waits for its next attempt is to be looked at.
+    due: Option<Timestamp>,
+}
+
+/// Why a job was not started.
+struct NotStarted {
+    why: String,
+    /// Something was missing that may be there for the next attempt: a disk was full.
+    again: bool,
 }
 
 /// A worker at work.
@@ -65,6 +76,8 @@ impl Scheduler {
             services,
             executor,
             following: BTreeMap::new(),
+            untold: BTreeMap::new(),
+            due: None,
         }
     }
 
@@ -73,7 +86,7 @@ impl Scheduler {
         self.reattach();
         let mut tables_due = Instant::now();
         loop {
-            if Instant::now() >= tables_due {
+            if Instant::now() >= tables_due || self.until_due() == Some(Duration::ZERO) {
                 self.read_tables();
                 tables_due = Instant::now() + TABLES;
             }
@@ -86,6 +99,7 @@ impl Scheduler {
             } else {
                 FOLDERS
             };
+            let wait = self.until_due().map_or(wait, |due| wait.min(due));
             match wake.recv_timeout(wait) {
                 Ok(Wake::Changed) => {
                     if wake.try_iter().any(|wake| wake == Wake::Stop) {
@@ -97,6 +111,12 @@ impl Scheduler {
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
+    }
+
+    /// Until a waiting job is to be looked at; none: none waits.
+    fn until_due(&self) -> Option<Duration> {
+        let left = self.due?.since(self.services.core.now()).max(0);
+        Some(Duration::from_millis(left.unsigned_abs()))
     }
 
     /// Goes on with the jobs that were running when the last daemon ended.
@@ -151,6 +171,20 @@ impl Scheduler {
 
     /// What the tables want: workers stopped, jobs started while there are slots.
     pub fn read_tables(&mut self) {
+        for (id, reason) in std::mem::take(&mut self.untold) {
+            self.tell(id, reason);
+        }
+        self.claim();
+        self.due = match self.services.jobs.due() {
+            Ok(due) => due,
+            Err(error) => {
+                error!(%error, "waiting jobs cannot be read");
+                None
+            }
+        };
+    }
+
+    fn claim(&mut self) {
         match self.services.jobs.to_cancel() {
             Ok(jobs) => {
                 for id in jobs {
@@ -191,13 +225,28 @@ impl Scheduler {
             Err(problem) => {
                 self.take_token_back(&spec);
                 warn!(job = %job.id, error = %problem, "job not started");
-                let outcome = Outcome::Failed {
-                    error: format!("not started: {problem}"),
+                let reason = NotStarted {
+                    why: format!("not started: {problem}"),
+                    again: problem.kind == ErrorKind::Unavailable && job.attempt < job.max_attempts,
                 };
-                if let Err(error) = self.services.jobs.finish(job.id, outcome) {
-                    error!(job = %job.id, %error, "a failure was not recorded");
-                }
+                self.tell(job.id, reason);
             }
+        }
+    }
+
+    /// Tells the store that a job was not started; when it cannot be told, it is the next time.
+    fn tell(&mut self, id: JobId, reason: NotStarted) {
+        let told = match reason.again {
+            true => self.services.jobs.lost(id, &reason.why),
+            false => {
+                let error = reason.why.clone();
+                let outcome = Outcome::Failed { error };
+                self.services.jobs.finish(id, outcome).map(|_| ())
+            }
+        };
+        if let Err(error) = told {
+            error!(job = %id, %error, "a job that was not started is still to be recorded");
+            self.untold.insert(id, reason);
         }
     }
 
@@ -461,14 +510,14 @@ start=$(sed 's/.*) //' /proc/$$/stat | cut -d' ' -f20)
 printf '{"pid":%s,"start":%s,"attempt":%s}' $$ "$start" "$attempt" > worker.json
 printf '{"event":"progress","share":0.5,"doing":"half"}\n' >> events.jsonl
 printf '{"event":"metrics","points":[{"key":"loss","value":0.5,"timestamp":1,"step":0}]}\n' >> events.jsonl
-end() { printf '{"attempt":%s,%s}' "$attempt" "$1" > new && mv new outcome.json; exit 0; }
+end() { printf '{"attempt":%s,"outcome":%s}' "$attempt" "$1" > new && mv new outcome.json; exit 0; }
 grep -q '"die-once"' spec.json && [ "$attempt" = 1 ] && kill -9 $$
 grep -q '"abort"' spec.json && { echo 'stack overflow' >&2; kill -6 $$; }
 if grep -q '"wait"' spec.json; then
-  trap 'end "\"state\":\"cancelled\""' TERM
+  trap 'end "\"cancelled\""' TERM
   while [ ! -f go ]; do sleep 0.02; done
 fi
-end '"state":"succeeded","result":{"kind":"command","status":0}'
+end '{"succeeded":{"result":{"command":{"status":0}}}}'
 "#;
 
     struct House {

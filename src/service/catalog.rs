@@ -1,18 +1,34 @@
-//! Feature views: what they are (`definitions`), their newest values (`online`), and what screens say of them (`pages`).
+//! Feature views: what they are (`definitions`, `facets`, `typing`), how a changed file comes into force (`apply`), their
+//! newest values (`materialization`, `push`, `online`, `demand`), and what screens say of them (`pages`).
 
+mod apply;
 mod definitions;
-mod online;
+mod demand;
+mod facets;
+mod materialization;
+pub mod online;
 mod pages;
+pub mod push;
+#[cfg(test)]
+mod tests;
+mod typing;
+
+pub use definitions::Views;
 
 use super::Core;
 use crate::domain::Result;
 use crate::store::online::Online;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// See the module's text.
 pub struct Catalog {
     core: Arc<Core>,
     online: Mutex<Option<Arc<Online>>>,
+    /// The file as it was when it was looked at last: it is read again when it was written since.
+    desired: Mutex<pages::Desired>,
+    /// Columns of datasets that rows were pushed into.
+    columns: Mutex<HashMap<String, push::Known>>,
 }
 
 impl Catalog {
@@ -21,6 +37,8 @@ impl Catalog {
         Self {
             core,
             online: Mutex::default(),
+            desired: Mutex::default(),
+            columns: Mutex::default(),
         }
     }
 

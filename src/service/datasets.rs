@@ -7,12 +7,20 @@ use super::Core;
 use crate::config::{Config, DatasetConfig, FeatureUse, PipelineConfig};
 use crate::data::{self, Frame};
 use crate::domain::dataset::{ColumnKind, FileStamp, Schema, Snapshot, Violation};
+use crate::domain::feature::FeatureView;
+use crate::domain::feature_version::ViewVersion;
 use crate::domain::job::{DataSource, TableSpec, ViewUse};
-use crate::domain::{Error, Event, Result};
+use crate::domain::{Error, Event, Result, Timestamp};
 use crate::store::files::{self as rows, DatasetCheck};
+use crate::store::push_log::PushLog;
 use crate::workspace::Workspace;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// A new file that was written less than this ago is looked at again, milliseconds.
+const QUIET: i64 = 300;
+/// How often, before it is told.
+const LOOKS: usize = 40;
 
 /// See the module's text.
 pub struct Datasets {
@@ -29,17 +37,81 @@ impl Datasets {
     pub fn resolve(&self, name: &str) -> Result<DataSource> {
         let config = self.core.config();
         resolve_in(&config, name, &mut Vec::new(), &mut |name, pattern| {
-            let known = self.known(name)?;
-            let root = self.core.workspace.root();
-            let snapshot = data::source::snapshot(name, root, pattern, &known)?;
-            if !snapshot.files.is_empty() && snapshot.files != known {
-                let (name, stamps) = (name.to_owned(), snapshot.files.clone());
-                self.core
-                    .store
-                    .write(move |transaction| rows::keep(transaction, &name, &stamps))?;
-            }
-            Ok(snapshot)
+            self.snap(name, pattern)
         })
+    }
+
+    fn snap(&self, name: &str, pattern: &str) -> Result<Snapshot> {
+        let known = self.known(name)?;
+        let root = self.core.workspace.root();
+        let given = self.settled(name, pattern, &known)?;
+        self.core.pushed.seal(name)?;
+        let pushed = self.core.pushed.pattern(name);
+        let pushed = data::source::snapshot(name, root, &pushed, &known)?;
+        let snapshot = data::pushed::joined(given, pushed);
+        if !snapshot.files.is_empty() && snapshot.files != known {
+            let (name, stamps) = (name.to_owned(), snapshot.files.clone());
+            self.core
+                .store
+                .write(move |transaction| rows::keep(transaction, &name, &stamps))?;
+        }
+        Ok(snapshot)
+    }
+
+    /// The rows of a feature view: its dataset, or its own SQL, as they were defined when it was applied, with its derived
+    /// columns.
+    pub fn source_of(&self, made: &ViewVersion) -> Result<DataSource> {
+        let config = Config {
+            datasets: made
+                .datasets
+                .iter()
+                .map(|one| DatasetConfig {
+                    name: one.name.clone(),
+                    path: one.path.clone(),
+                    sql: one.sql.clone(),
+                    ..DatasetConfig::default()
+                })
+                .collect(),
+            ..Config::default()
+        };
+        rows_of(&config, &made.view, &mut |name, pattern| {
+            self.snap(name, pattern)
+        })
+        .map_err(|error| error.context(format!("feature view `{}`", made.view.name)))
+    }
+
+    /// The files of a dataset once no new one was written a moment ago: who writes without renaming may still be at it.
+    fn settled(&self, name: &str, pattern: &str, known: &[FileStamp]) -> Result<Snapshot> {
+        let root = self.core.workspace.root();
+        let mut snapshot = data::source::snapshot(name, root, pattern, known)?;
+        for _ in 0..LOOKS {
+            let newest = (snapshot.files.iter())
+                .filter(|file| !known.contains(file))
+                .map(|file| file.modified)
+                .max();
+            let age = newest.map(|at| self.core.now().since(Timestamp(at)));
+            match age.and_then(|age| u64::try_from(QUIET - age).ok()) {
+                Some(rest) if rest <= QUIET.unsigned_abs() => {
+                    std::thread::sleep(std::time::Duration::from_millis(rest));
+                }
+                _ => return Ok(snapshot),
+            }
+            let again = data::source::snapshot(name, root, pattern, &snapshot.files)?;
+            if again == snapshot {
+                return Ok(snapshot);
+            }
+            snapshot = again;
+        }
+        Err(Error::invalid(format!(
+            "dataset `{name}`: its files are still being written; let their writer use a name that ends in `.tmp` and rename it"
+        )))
+    }
+
+    /// Its files changed, and have settled: who shows it looks again.
+    pub fn files_changed(&self, name: &str) {
+        self.core.bus.emit(Event::DatasetChanged {
+            dataset: name.to_owned(),
+        });
     }
 
     /// The stamps of a dataset's files when they were last hashed.
@@ -59,7 +131,7 @@ impl Datasets {
         let config = self.core.config();
         let dataset = named(&config, &pipeline.dataset)?;
         let source = self.resolve(&pipeline.dataset)?;
-        let views = self.views(&config, &pipeline.features)?;
+        let views = self.views(&pipeline.features)?;
         let mut inputs = pipeline.inputs.clone();
         if inputs.is_empty() && !pipeline.exclude.is_empty() {
             inputs = all_inputs(pipeline, dataset, &source, &views)?;
@@ -85,17 +157,12 @@ impl Datasets {
         })
     }
 
-    /// Uses of feature views, resolved; uses of one view in one role are taken together.
-    pub fn views(&self, config: &Config, uses: &[FeatureUse]) -> Result<Vec<ViewUse>> {
+    /// Uses of feature views, resolved by the definitions in force; uses of one view in one role are taken together.
+    pub fn views(&self, uses: &[FeatureUse]) -> Result<Vec<ViewUse>> {
         let mut views: Vec<ViewUse> = Vec::new();
         for one in uses {
-            let view = config
-                .views
-                .iter()
-                .find(|view| view.name == one.view)
-                .ok_or_else(|| {
-                    Error::not_found(format!("there is no feature view `{}`", one.view))
-                })?;
+            let made = self.core.view(&one.view)?;
+            let view = &made.view;
             let features = match &one.feature {
                 None => view.feature_names(),
                 Some(feature) if view.feature_names().contains(feature) => vec![feature.clone()],
@@ -125,7 +192,7 @@ impl Datasets {
                 }
                 None => views.push(ViewUse {
                     view: view.clone(),
-                    source: self.resolve(&view.dataset)?,
+                    source: self.source_of(&made)?,
                     features,
                     keys,
                     prefix: one.prefix.clone(),
@@ -254,15 +321,60 @@ pub fn sources_of(workspace: &Workspace, config: &Config, sql: &str) -> Result<V
         .into_iter()
         .map(|name| {
             resolve_in(config, &name, &mut Vec::new(), &mut |name, pattern| {
-                Ok(data::source::snapshot(
-                    name,
-                    workspace.root(),
-                    pattern,
-                    &[],
-                )?)
+                let take = |pattern: &str| data::source::snapshot(name, workspace.root(), pattern, &[]);
+                let pushed = PushLog::new(workspace.pushed()).pattern(name);
+                Ok(data::pushed::joined(take(pattern)?, take(&pushed)?))
             })
         })
         .collect()
+}
+
+/// A name as SQL quotes it.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The rows of a feature view as the configuration defines it, resolved without a store: every file is hashed.
+pub fn view_rows(workspace: &Workspace, config: &Config, view: &FeatureView) -> Result<DataSource> {
+    rows_of(config, view, &mut |name, pattern| {
+        Ok(data::source::snapshot(name, workspace.root(), pattern, &[])?)
+    })
+}
+
+/// The rows of a feature view: its dataset, or its own SQL, with its derived columns; `snap` finds a dataset's files.
+fn rows_of(
+    config: &Config,
+    view: &FeatureView,
+    snap: &mut Snap<'_>,
+) -> Result<DataSource> {
+    let rows = match &view.sql {
+        None => resolve_in(config, &view.dataset, &mut Vec::new(), snap)?,
+        Some(sql) => DataSource::Sql {
+            name: view.source_name(),
+            from: names_in(sql, config, "")
+                .into_iter()
+                .map(|used| resolve_in(config, &used, &mut Vec::new(), snap))
+                .collect::<Result<Vec<_>>>()?,
+            sql: sql.clone(),
+        },
+    };
+    if view.derive.is_empty() {
+        return Ok(rows);
+    }
+    let columns: Vec<String> = view
+        .derive
+        .iter()
+        .map(|one| format!("({}\n) as {}", one.expression, quoted(&one.name)))
+        .collect();
+    Ok(DataSource::Sql {
+        name: format!("{} with derived columns", rows.name()),
+        sql: format!(
+            "select *, {} from {}",
+            columns.join(", "),
+            quoted(rows.name())
+        ),
+        from: vec![rows],
+    })
 }
 
 fn named<'a>(config: &'a Config, name: &str) -> Result<&'a DatasetConfig> {
@@ -289,7 +401,7 @@ fn named<'a>(config: &'a Config, name: &str) -> Result<&'a DatasetConfig> {
 
 /// The datasets that a statement names, in order of the configuration. Comments and quoted texts do not count;
 /// quoted identifiers do.
-fn names_in(sql: &str, config: &Config, own: &str) -> Vec<String> {
+pub(super) fn names_in(sql: &str, config: &Config, own: &str) -> Vec<String> {
     let words = data::sql::words(sql);
     config
         .datasets
@@ -363,7 +475,7 @@ fn newest(source: &DataSource, timestamp: &str, before: Option<i64>) -> Result<O
 }
 
 /// Files that a pattern names now, without those that are being written.
-fn matching(root: &Path, pattern: &str) -> Vec<PathBuf> {
+pub(super) fn matching(root: &Path, pattern: &str) -> Vec<PathBuf> {
     let pattern = root.join(pattern);
     let Ok(paths) = glob::glob(&pattern.to_string_lossy()) else {
         return Vec::new();

@@ -7,7 +7,8 @@ use super::fixture::{House, NOW, model_name, requests};
 use crate::domain::deployment::DeploymentState;
 use crate::domain::drift::{DriftVerdict, Reference};
 use crate::domain::registry::{CHAMPION, MoveKind};
-use crate::domain::{DeploymentName, ErrorKind, Event, Timestamp, Version};
+use crate::domain::{DeploymentName, ErrorKind, Event, Seen, Timestamp, Version};
+use serde_json::json;
 
 const BOTH: [&str; 2] = ["x", "color"];
 
@@ -102,7 +103,7 @@ fn a_champion_that_somebody_else_moved_is_not_moved_over() {
     let one = house.champion("logistic", &BOTH);
     let two = house.champion("bayes", &BOTH);
     // both look while `two` serves; the first goes back, the second would go back from what is no more
-    let seen = Some(Some(two));
+    let seen = Some(Seen::of(Some(two)));
     let back = registry.rollback_as_seen(&model_name(), Some(one), "ana", seen);
     assert_eq!(back.unwrap().to, Some(one));
     let late = registry
@@ -112,10 +113,11 @@ fn a_champion_that_somebody_else_moved_is_not_moved_over() {
     assert!(late.message.contains("moved by ana"), "{late}");
     assert!(late.message.contains(&one.to_string()), "{late}");
     let late = registry
-        .promote_as_seen(&model_name(), two, "bo", true, "r", Some(None))
+        .promote_as_seen(&model_name(), two, "bo", true, "r", Some(Seen::of(None)))
         .unwrap_err();
     assert_eq!(late.kind, ErrorKind::Conflict);
-    let right = registry.promote_as_seen(&model_name(), two, "bo", true, "r", Some(Some(one)));
+    let seen = Some(Seen::of(Some(one)));
+    let right = registry.promote_as_seen(&model_name(), two, "bo", true, "r", seen);
     assert_eq!(right.unwrap().to, Some(two));
     let audit = house.services.access.audit(Some("model:late"), 1).unwrap();
     assert_eq!(audit[0].old.as_deref(), Some(one.to_string().as_str()));
@@ -127,7 +129,7 @@ fn other_aliases_are_set_by_hand_and_the_champion_is_not() {
     let house = House::new();
     let registry = &house.services.registry;
     let version = house.version("logistic", &BOTH).version;
-    let set = |alias, version| registry.set_alias(&model_name(), alias, version, "ana");
+    let set = |alias, version| registry.set_alias(&model_name(), alias, version, "ana", None);
     set("challenger", Some(version)).unwrap();
     assert_eq!(
         registry.resolve(&model_name(), "challenger").unwrap(),
@@ -438,37 +440,39 @@ fn datasets_resolve_with_what_they_are_made_from() {
     assert_eq!(datasets.list().unwrap()[0].files, 1);
 }
 
+/// What the job and the daemon do.
+fn materialize(house: &House, view: &str, full: bool) -> crate::domain::online::Reading {
+    let services = &house.services;
+    let folder = house.folder.path().join("job");
+    std::fs::create_dir_all(&folder).unwrap();
+    let now = services.core.now();
+    let spec = services
+        .catalog
+        .materialize_spec(services, view, now)
+        .unwrap();
+    let spec = services.catalog.going_on(spec, None, full).unwrap();
+    let mut newest = crate::data::online::newest::newest(&spec, &mut |_, _| {}).unwrap();
+    newest.batch.header.id = uuid::Uuid::new_v4().to_string();
+    let path = folder.join("online.rows");
+    newest.batch.write(&path).unwrap();
+    let result = crate::domain::job::JobResult::Materialize {
+        rows: newest.batch.rows.len() as u64,
+        path: path.to_str().unwrap().into(),
+        watermark: newest.watermark,
+        profile: crate::data::profile::profile(&newest.table),
+        reading: newest.reading.clone(),
+    };
+    services.catalog.take_in(&spec, &result).unwrap();
+    // a daemon that died before it said so does it again
+    services.catalog.take_in(&spec, &result).unwrap();
+    newest.reading
+}
+
 #[test]
 fn a_materialization_is_taken_in_whole_and_says_how_old_it_is() {
     let house = House::new();
     let services = &house.services;
-    let folder = house.folder.path().join("job");
-    std::fs::create_dir(&folder).unwrap();
-    let spec = services
-        .catalog
-        .materialize_spec(services, "color_x", Timestamp(NOW))
-        .unwrap();
-    let newest = crate::data::table::newest(&spec).unwrap();
-    let path = folder.join("online.parquet");
-    newest.write(&path).unwrap();
-    let asked = crate::domain::job::JobSpec::Materialize(spec);
-    std::fs::write(
-        folder.join("spec.json"),
-        serde_json::to_vec(&asked).unwrap(),
-    )
-    .unwrap();
-    let result = crate::domain::job::JobResult::Materialize {
-        rows: newest.rows() as u64,
-        path: path.to_str().unwrap().into(),
-        watermark: newest
-            .times("event_time")
-            .unwrap()
-            .into_iter()
-            .flatten()
-            .max(),
-        profile: crate::data::profile::profile(&newest.select(&["x".into()]).unwrap()),
-    };
-    services.catalog.take_in("color_x", &result).unwrap();
+    materialize(&house, "color_x", false);
     let entities = [("color".to_owned(), vec!["red".into(), "pink".into()])].into();
     let look = || {
         services
@@ -487,4 +491,137 @@ fn a_materialization_is_taken_in_whole_and_says_how_old_it_is() {
     let detail = services.catalog.feature(services, "color_x", "x").unwrap();
     assert_eq!(detail.online_equal, Some((3, 3)));
     assert_eq!(detail.values.len(), 3);
+}
+
+#[test]
+fn what_is_pushed_is_online_at_once_and_in_the_dataset() {
+    use crate::domain::online::PushTo;
+    let house = House::new();
+    let services = &house.services;
+    let first = materialize(&house, "color_x", false);
+    assert!(!first.incremental);
+    assert!(first.equality.values().all(|(equal, all)| equal == all));
+    let push = |df: serde_json::Value, to| {
+        let df = serde_json::from_value(df).unwrap();
+        services.catalog.push(services, "color_x", df, to)
+    };
+    let entities = [("color".to_owned(), vec!["red".into(), "teal".into()])].into();
+    let look = || -> Vec<serde_json::Value> {
+        let found = services.catalog.online(&["color_x:x".into()], &entities);
+        let rows = found.unwrap();
+        rows.iter().map(|row| row["color_x:x"]["value"].clone()).collect()
+    };
+    let before = look();
+    let at = Timestamp(NOW - 1000).to_string();
+    let rows = json!({"color": ["red", "teal"], "at": [at, at], "x": [41.5, 42.5]});
+    let answer = push(rows.clone(), PushTo::OnlineAndOffline).unwrap();
+    assert_eq!((answer.rows, answer.dataset.as_deref()), (2, Some("rows")));
+    assert_eq!((answer.online[0].taken, answer.online[0].older), (2, 0));
+    assert_eq!(look(), [json!(41.5), json!(42.5)]);
+    // the same again changes nothing, and an older row stays behind
+    push(rows, PushTo::OnlineAndOffline).unwrap();
+    let old = json!({"color": ["red"], "at": [Timestamp(NOW - 2000).to_string()], "x": [0]});
+    assert_eq!(push(old, PushTo::Online).unwrap().online[0].older, 1);
+    assert_eq!(look(), [json!(41.5), json!(42.5)]);
+    // a materialization from what is in the files says the same, whether it reads what is new or everything
+    for full in [false, true] {
+        let reading = materialize(&house, "color_x", full);
+        assert_eq!(reading.incremental, !full);
+        assert_eq!(reading.files_read, if full { 2 } else { 1 });
+        assert_eq!(look(), [json!(41.5), json!(42.5)]);
+    }
+    // what went online only stays when everything is read again
+    let newer = json!({"color": ["teal"], "at": [Timestamp(NOW).to_string()], "x": [7]});
+    push(newer, PushTo::Online).unwrap();
+    materialize(&house, "color_x", true);
+    assert_eq!(look(), [json!(41.5), json!(7.0)]);
+    assert_ne!(before, look());
+    // nothing of a push with a wrong row is taken in
+    let refused = |df: serde_json::Value| push(df, PushTo::OnlineAndOffline).unwrap_err().to_string();
+    let error = refused(json!({"color": ["red", "red"], "at": [at, at], "x": [1, "a"]}));
+    assert!(error.contains("row 2, column `x`"), "{error}");
+    let error = refused(json!({"color": [null], "at": [at], "x": [1]}));
+    assert!(error.contains("row 1, column `color`"), "{error}");
+    let ahead = Timestamp(NOW + 3_600_000).to_string();
+    let error = refused(json!({"color": ["red"], "at": [ahead], "x": [1]}));
+    assert!(error.contains("has not come yet"), "{error}");
+    let error = refused(json!({"color": ["red"], "at": [at]}));
+    assert!(error.contains("`x`"), "{error}");
+    assert_eq!(look(), [json!(41.5), json!(7.0)]);
+}
+
+#[test]
+fn an_edit_over_somebody_elses_is_refused_and_says_whose() {
+    let house = House::new();
+    let registry = &house.services.registry;
+    let version = house.version("logistic", &BOTH).version;
+    let name = model_name();
+    let text = |text: &str| Some(text.to_owned());
+    let saw = |was: Option<String>| Some(Seen::of(was));
+    let late = |error: crate::domain::Error, parts: &[&str]| {
+        assert_eq!(error.kind, ErrorKind::Conflict);
+        for part in parts {
+            assert!(error.message.contains(part), "{error}");
+        }
+    };
+    registry
+        .tag_version(&name, version, "owner", text("bo"), "bo", saw(None))
+        .unwrap();
+    late(
+        registry
+            .tag_version(&name, version, "owner", text("ana"), "ana", saw(None))
+            .unwrap_err(),
+        &[
+            "tag `owner` of v1 of `late` is `bo` now",
+            "by bo",
+            "not there",
+        ],
+    );
+    registry
+        .describe_version(&name, version, "first", "bo", saw(text("")))
+        .unwrap();
+    late(
+        registry
+            .describe_version(&name, version, "mine", "ana", saw(None))
+            .err()
+            .unwrap(),
+        &["description of v1", "`first`", "by bo"],
+    );
+    registry
+        .set_stage(&name, version, "Staging", false, "bo", saw(text("None")))
+        .unwrap();
+    late(
+        registry
+            .set_stage(&name, version, "Archived", false, "ana", saw(text("None")))
+            .err()
+            .unwrap(),
+        &["the stage of v1", "`Staging`", "by bo"],
+    );
+    registry
+        .tag_model(&name, "team", text("x"), "bo", saw(None))
+        .unwrap();
+    late(
+        registry
+            .tag_model(&name, "team", None, "ana", saw(text("y")))
+            .unwrap_err(),
+        &["tag `team` of `late` is `x` now", "you saw `y`"],
+    );
+    registry
+        .set_alias(&name, "blue", Some(version), "bo", Some(Seen::of(None)))
+        .unwrap();
+    let two = house.version("bayes", &BOTH).version;
+    late(
+        registry
+            .set_alias(&name, "blue", Some(two), "ana", Some(Seen::of(None)))
+            .unwrap_err(),
+        &[
+            "`blue` of `late` names v1 now",
+            "by bo",
+            "you saw no version",
+        ],
+    );
+    // MLflow's clients say nothing of what they saw
+    registry
+        .tag_version(&name, version, "owner", text("ana"), "mlflow", None)
+        .unwrap();
 }

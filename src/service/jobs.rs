@@ -1,6 +1,7 @@
 //! The job queue: rows and their states. Who starts the worker is the runtime's affair.
 
 mod log;
+mod patience;
 
 use super::{Core, tracking};
 use crate::domain::experiment::Lifecycle;
@@ -148,16 +149,24 @@ impl Jobs {
     }
 
     /// The oldest queued job that may start (what it comes after has succeeded), marked running and its attempt
-    /// counted; none when there is none. A job whose predecessor ended badly is cancelled here, with that as its error.
+    /// counted; none when there is none. A job whose predecessor ended badly is cancelled here, with that as its error. One
+    /// whose worker was lost waits for its time, and for room on the disk.
     pub fn claim(&self) -> Result<Option<(Job, JobSpec)>> {
+        let now = self.core.now();
+        let queued = self.core.store.read(rows::queued)?;
+        let full = queued.iter().any(|job| patience::due(job).is_some())
+            && patience::is_full(self.core.workspace.root());
+        let waits = move |job: &Job| patience::due(job).is_some_and(|due| full || now < due);
         // The common case, asked often, costs no write.
-        if self.core.store.read(rows::queued)?.is_empty() {
+        if queued.iter().all(waits) {
             return Ok(None);
         }
-        let now = self.core.now();
         let (claimed, cancelled) = self.core.store.write(move |transaction| {
             let mut cancelled = Vec::new();
             for job in rows::queued(transaction)? {
+                if waits(&job) {
+                    continue;
+                }
                 if let Some(after) = job.after {
                     let before = rows::get(transaction, after)?;
                     match before.state {
@@ -205,6 +214,23 @@ impl Jobs {
             self.changed(job.id, job.run.as_ref());
         }
         Ok(claimed)
+    }
+
+    /// When a queued job that waits for its next attempt is to be looked at; none: none waits.
+    pub fn due(&self) -> Result<Option<Timestamp>> {
+        let now = self.core.now();
+        let first = self
+            .core
+            .store
+            .read(rows::queued)?
+            .iter()
+            .filter_map(patience::due)
+            .min();
+        // one whose time has come, and that was not claimed, waits for a slot or for room
+        Ok(first.map(|due| match due > now {
+            true => due,
+            false => Timestamp(now.0 + patience::LOOK),
+        }))
     }
 
     /// The worker's process.
@@ -328,7 +354,8 @@ impl Jobs {
         }
     }
 
-    /// The worker vanished: queued again when attempts are left, else lost. A job that somebody wanted stopped is cancelled.
+    /// The worker vanished: queued again, to wait a while, when attempts are left, else lost. A job that somebody wanted
+    /// stopped is cancelled.
     pub fn lost(&self, job: JobId, detail: &str) -> Result<()> {
         let (now, detail) = (self.core.now(), detail.to_owned());
         let run = self.core.store.write(move |transaction| {
@@ -348,6 +375,7 @@ impl Jobs {
             } else if row.attempt < row.max_attempts {
                 let cause = Cause::Retry {
                     detail: detail.clone(),
+                    not_before: Some(patience::not_before(now, row.attempt)),
                 };
                 rows::requeue(transaction, job, &cause, Some(&detail), false)?;
             } else {

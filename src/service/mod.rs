@@ -18,6 +18,7 @@ pub mod pipelines;
 pub mod promotion;
 pub mod registry;
 pub mod requests;
+mod seen;
 mod served;
 pub mod serving;
 pub mod tracking;
@@ -33,6 +34,7 @@ use crate::domain::host::HostSample;
 use crate::domain::trigger::Cause;
 use crate::domain::{Clock, Event, ExperimentId, JobId, Result, Timestamp};
 use crate::store::artifacts::Space;
+use crate::store::push_log::PushLog;
 use crate::store::{Store, experiments, notices};
 use crate::workspace::Workspace;
 use std::sync::{Arc, RwLock};
@@ -49,7 +51,10 @@ pub struct Core {
     pub workspace: Workspace,
     /// Files of runs and models.
     pub artifacts: Space,
+    /// Rows that were pushed into datasets.
+    pub pushed: PushLog,
     config: RwLock<Arc<Config>>,
+    views: catalog::Views,
 }
 
 impl Core {
@@ -161,14 +166,18 @@ impl Services {
         })?;
         let artifacts = Space::new(workspace.artifacts());
         artifacts.sweep()?;
+        let pushed = PushLog::new(workspace.pushed());
         let core = Arc::new(Core {
             store,
             bus: bus::Bus::default(),
             clock,
             workspace,
             artifacts,
+            pushed,
             config: RwLock::new(Arc::new(config)),
+            views: catalog::Views::default(),
         });
+        core.read_views()?;
         let tracking = tracking::Tracking::new(Arc::clone(&core));
         tracking.remove_doomed()?;
         Ok(Arc::new(Self {

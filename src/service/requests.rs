@@ -88,15 +88,17 @@ impl Services {
         self.registry.delete_version(model, version, by)
     }
 
-    /// Queues the materialization of views (none named: of all), as of `as_of` or now.
+    /// Queues the materialization of views (none named: of all), as of `as_of` or now: what is new since the last one, or
+    /// everything (`full`), or facts whose event is not before `from`.
     pub fn materialize(
         &self,
         views: &[String],
+        from: Option<Timestamp>,
         as_of: Option<Timestamp>,
+        full: bool,
         by: &str,
     ) -> Result<Vec<JobId>> {
-        let config = self.core.config();
-        let all: Vec<String> = config.views.iter().map(|view| view.name.clone()).collect();
+        let all = self.catalog.to_materialize()?;
         if all.is_empty() {
             return Err(Error::not_found(
                 "there are no feature views: `trainyard.toml` has none",
@@ -107,7 +109,10 @@ impl Services {
         // All of them are resolved before the first is queued: one wrong name queues nothing.
         let specs = views
             .iter()
-            .map(|view| self.catalog.materialize_spec(self, view, as_of))
+            .map(|view| {
+                let spec = self.catalog.materialize_spec(self, view, as_of)?;
+                self.catalog.going_on(spec, from, full)
+            })
             .collect::<Result<Vec<_>>>()?;
         specs
             .into_iter()

@@ -4,7 +4,7 @@
 use super::acting;
 use crate::domain::access::AuditEntry;
 use crate::domain::{Result, Timestamp};
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 /// One line of the audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +61,12 @@ pub fn by_actor(
     old: Option<&str>,
     new: Option<&str>,
 ) -> Result<()> {
-    let line = AuditLine {
+    change(transaction, &of_actor(at, action, object, ""), old, new)
+}
+
+/// A line by who acts here.
+pub fn of_actor(at: Timestamp, action: &str, object: String, detail: &str) -> AuditLine {
+    AuditLine {
         at,
         by: match acting::current() {
             Some(actor) => actor.name.clone(),
@@ -69,9 +74,26 @@ pub fn by_actor(
         },
         action: action.to_owned(),
         object,
-        detail: String::new(),
-    };
-    change(transaction, &line, old, new)
+        detail: detail.to_owned(),
+    }
+}
+
+/// Who did something to an object last, and when: the newest line with this action and detail.
+pub fn last(
+    connection: &Connection,
+    object: &str,
+    action: &str,
+    detail: &str,
+) -> Result<Option<(String, Timestamp)>> {
+    let found = connection
+        .prepare_cached(
+            "select by, at from audit where object = ?1 and action = ?2 and detail = ?3 order by id desc limit 1",
+        )?
+        .query_row(params![object, action, detail], |row| {
+            Ok((row.get(0)?, Timestamp(row.get(1)?)))
+        })
+        .optional()?;
+    Ok(found)
 }
 
 /// The lines about `object`, newest first.

@@ -14,16 +14,25 @@ pub struct Doomed {
     pub path: String,
 }
 
+/// What refers to a row without declaring it, because a check for every point is dear: table, its column, and whose.
+const UNDECLARED: [(&str, &str, &str); 1] = [("metrics", "run", "runs")];
+
 /// Removes the rows of every table that refers to `table` by `column`, whichever they are: a table that a later
 /// migration adds is not forgotten.
 fn remove_dependents(transaction: &Transaction<'_>, table: &str, number: i64) -> Result<()> {
-    let dependents: Vec<(String, String)> = transaction
+    let mut dependents: Vec<(String, String)> = transaction
         .prepare_cached(
             "select m.name, f.\"from\" from sqlite_schema m join pragma_foreign_key_list(m.name) f
              where m.type = 'table' and f.\"table\" = ?1 order by m.name",
         )?
         .query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
+    dependents.extend(
+        UNDECLARED
+            .iter()
+            .filter(|(_, _, referred)| *referred == table)
+            .map(|(dependent, column, _)| ((*dependent).to_owned(), (*column).to_owned())),
+    );
     for (dependent, column) in dependents {
         transaction
             .prepare_cached(&format!(
@@ -193,4 +202,32 @@ pub fn forget(transaction: &Transaction<'_>, number: i64) -> Result<()> {
         .prepare_cached("delete from doomed_folders where id = ?1")?
         .execute([number])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::store::migrate::migrate;
+
+    #[test]
+    fn a_purged_runs_points_go_though_they_declare_no_reference() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        connection
+            .execute_batch(
+                "insert into experiments (id, name, artifact_location, created, updated) values (0, 'e', 'x', 1, 1);
+                 insert into runs (number, id, experiment, name, user, status, started, lifecycle, artifact_uri) values
+                   (1, 'a', 0, 'a', 'ana', 'RUNNING', 1, 'active', 'x'), (2, 'b', 0, 'b', 'ana', 'RUNNING', 1, 'active', 'x');
+                 insert into metric_keys (name) values ('loss');
+                 insert into metrics values (1, 1, 0, 1, 0.5, 0), (2, 1, 0, 1, 0.5, 0);",
+            )
+            .unwrap();
+        let transaction = connection.transaction().unwrap();
+        run(&transaction, 1, &ExperimentId::from("0".to_owned())).unwrap();
+        let left: i64 = transaction
+            .query_row("select sum(run) from metrics", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(left, 2);
+    }
 }

@@ -117,6 +117,15 @@ pub fn tags_of(connection: &Connection, number: i64) -> Result<Vec<Pair>> {
     )
 }
 
+/// One tag.
+pub fn tag(connection: &Connection, number: i64, key: &str) -> Result<Option<String>> {
+    let value = connection
+        .prepare_cached("select value from tags where run = ?1 and key = ?2")?
+        .query_row(params![number, key], |row| row.get(0))
+        .optional()?;
+    Ok(value)
+}
+
 fn inputs_of(connection: &Connection, number: i64) -> Result<Vec<DatasetInput>> {
     let mut statement = connection.prepare_cached(
         "select d.name, d.digest, d.source_type, d.source, d.schema, d.profile, i.context, i.tags

@@ -144,8 +144,16 @@ enum Token {
     Colon,
 }
 
+/// Characters of a filter in a message.
+const SHOWN: usize = 500;
+
 fn refused(filter: &str, what: impl std::fmt::Display) -> Error {
-    Error::invalid(format!("invalid filter `{filter}`: {what}"))
+    let cut = if filter.chars().nth(SHOWN).is_some() {
+        "…"
+    } else {
+        ""
+    };
+    Error::invalid(format!("invalid filter `{filter:.SHOWN$}{cut}`: {what}"))
 }
 
 fn tokens(text: &str, dialect: Dialect) -> Result<Vec<Token>> {
@@ -267,6 +275,8 @@ pub fn parse_for(kind: Kind, text: &str, dialect: Dialect) -> Result<Filter> {
         at: 0,
         dialect,
         kind,
+        tests: 0,
+        listed: 0,
     };
     if parser.tokens.is_empty() {
         return Ok(Filter::All(Vec::new()));
@@ -284,10 +294,30 @@ struct Parser<'a> {
     at: usize,
     dialect: Dialect,
     kind: Kind,
+    tests: usize,
+    listed: usize,
 }
 
 /// Parentheses inside each other at most: bounds the parser's stack.
 const DEPTH: usize = 50;
+/// Comparisons at most: SQLite takes expressions 1,000 deep, and a chain is as deep as it is long.
+const TESTS: usize = 300;
+/// Texts in all lists together at most: SQLite takes 32,766 values in a statement.
+const LISTED: usize = 10_000;
+/// Characters of a pattern at most: SQLite takes 50,000 bytes, and one character may become four.
+const PATTERN: usize = 10_000;
+/// Clauses of an order at most: each may join a table, and SQLite takes 64 of them.
+const ORDERS: usize = 32;
+
+/// Refuses orders of more clauses than a statement can have.
+pub fn check_orders(count: usize) -> Result<()> {
+    if count > ORDERS {
+        return Err(Error::invalid(format!(
+            "invalid order_by: {count} clauses, at most {ORDERS} are allowed"
+        )));
+    }
+    Ok(())
+}
 
 impl Parser<'_> {
     fn refused<T>(&self, what: impl std::fmt::Display) -> Result<T> {
@@ -360,6 +390,10 @@ impl Parser<'_> {
                 return self.refused("a `(` is not closed");
             }
             return Ok(inner);
+        }
+        self.tests += 1;
+        if self.tests > TESTS {
+            return self.refused(format!("more than {TESTS} comparisons"));
         }
         let (written, key) = match self.next() {
             Some(Token::Word(word)) => (word.clone(), Token::Word(word)),
@@ -529,6 +563,11 @@ impl Parser<'_> {
             (Subject::Metric(_) | Subject::Time(_), _) => {
                 self.refused(format!("`{key}` is compared with a number, without quotes"))
             }
+            (_, Some(Token::Quoted(text)))
+                if matches!(operator, Like | ILike) && text.chars().count() > PATTERN =>
+            {
+                self.refused(format!("a pattern has at most {PATTERN} characters"))
+            }
             (_, Some(Token::Quoted(text))) => Ok(Operand::Text(text)),
             (_, Some(Token::Word(word))) if self.dialect == Dialect::Dashboard => {
                 Ok(Operand::Text(word))
@@ -544,7 +583,13 @@ impl Parser<'_> {
         let mut values = Vec::new();
         loop {
             match self.next() {
-                Some(Token::Quoted(text)) => values.push(text),
+                Some(Token::Quoted(text)) if self.listed < LISTED => {
+                    self.listed += 1;
+                    values.push(text);
+                }
+                Some(Token::Quoted(_)) => {
+                    return self.refused(format!("its lists hold more than {LISTED} texts"));
+                }
                 _ => return self.refused("a list holds texts in quotes"),
             }
             match self.next() {

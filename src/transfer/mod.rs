@@ -1,6 +1,6 @@
 //! Moves what a tracking server holds to another one: a [`Source`] is read, a [`Sink`] takes it in, [`copy`] does both and
 //! compares the counts in the end. Sources: a folder of MLflow ([`folder`]), a database of MLflow ([`database`]), a live
-//! server ([`server`]), an export ([`export`]). Sinks: the daemon ([`daemon`]), an export. Nothing here writes to the
+//! server ([`server`]), an export ([`export`]). Sinks: the daemon ([`daemon`]), an export, a live server. Nothing here writes to the
 //! workspace: all that is taken in goes through the daemon's API. Model files are copied, never opened.
 
 pub mod daemon;
@@ -349,7 +349,14 @@ fn all_files(
         return Ok((0, 0));
     }
     let home = sink.home(id)?;
-    let present = sink.present(&home)?;
+    let present = match sink.present(&home) {
+        Ok(present) => present,
+        Err(error) if error.kind == ErrorKind::Invalid => {
+            report.differences.push(format!("files of `{id}`: {error}"));
+            return Ok((0, 0));
+        }
+        Err(error) => return Err(error),
+    };
     let (mut count, mut total) = (0, 0);
     for (path, bytes) in files {
         count += 1;

@@ -10,7 +10,7 @@ use super::palette::Palette;
 use super::panes::{Context, PANES, Pane, PaneId};
 use super::theme::Theme;
 use crate::api::protocol::{Command, Overview, Snapshot, Topic};
-use crate::domain::Timestamp;
+use crate::domain::{Timestamp, printable};
 use ratatui::layout::{Position, Rect};
 use serde_json::{Map, Value, json};
 
@@ -223,12 +223,14 @@ impl App {
             text: text.into(),
         };
         let until = Timestamp(self.now.0 + TOAST_MS);
-        self.toast = Some((said.clone(), until));
         self.note(said);
+        self.toast = self.messages.last().map(|said| (said.clone(), until));
     }
 
     /// Adds a message to the list only.
-    pub fn note(&mut self, said: Said) {
+    pub fn note(&mut self, mut said: Said) {
+        let lines: Vec<_> = said.text.lines().map(printable).collect();
+        said.text = lines.join(" ");
         self.message_lines.push(format!(
             "{} {}",
             super::text::hour(said.at, self.setup.offset_s),

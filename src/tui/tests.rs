@@ -8,10 +8,10 @@ use super::fixture::{app, overview, picture, press, settle, wait};
 use super::message::{Link, Message};
 use super::theme::Markers;
 use super::update::update;
-use crate::api::protocol::{Command, Failure, Reply, SeenChampion, Snapshot, Topic, Update};
+use crate::api::protocol::{Command, Failure, Reply, Snapshot, Topic, Update};
 use crate::domain::registry::{AliasMove, MoveKind, PromotionPage, PromotionSide};
 use crate::domain::trigger::{Check, Verdict};
-use crate::domain::{ErrorKind, ModelName, Timestamp, Version};
+use crate::domain::{ErrorKind, ModelName, Seen, Timestamp, Version};
 use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
 fn dashboard() -> App {
@@ -177,9 +177,7 @@ fn a_champion_that_moved_meanwhile_opens_its_page_anew() {
     let [Effect::Send { command, then }] = &effects[..] else {
         panic!("{effects:?}");
     };
-    let seen = Some(SeenChampion {
-        champion: Some(Version(12)),
-    });
+    let seen = Some(Seen::of(Some(Version(12))));
     assert!(matches!(command, Command::Promote { seen: sent, .. } if *sent == seen));
     let effects = update(
         &mut app,

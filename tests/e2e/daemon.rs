@@ -110,6 +110,23 @@ fn who_was_told_that_it_stopped_may_start_the_next_at_once() {
 }
 
 #[test]
+fn a_daemon_that_asked_for_a_free_port_has_the_same_one_again() {
+    let house = House::new("server = { listen = \"127.0.0.1:0\" }\n");
+    house.done(&["up"]);
+    let first = house.http();
+    house.done(&["down"]);
+    house.done(&["up"]);
+    assert_eq!(house.http(), first);
+    signal(house.daemon(), Signal::KILL);
+    house.done(&["up"]);
+    assert_eq!(house.http(), first);
+    house.done(&["down"]);
+    let _taken = std::net::TcpListener::bind(&first).unwrap();
+    house.done(&["up"]);
+    assert_ne!(house.http(), first);
+}
+
+#[test]
 fn after_kill_9_the_next_command_finds_a_clean_house() {
     let house = House::new("server = { listen = \"127.0.0.1:0\" }\n");
     house.done(&["up"]);

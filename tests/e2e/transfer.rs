@@ -185,6 +185,64 @@ fn an_export_and_a_live_server_are_imported_as_well() {
 }
 
 #[test]
+fn a_live_server_is_filled_once() {
+    let (first, second) = (house(), house());
+    check_counts(&first.json(&["import", &fixture("mlruns")]), 3, true);
+    second.done(&["up"]);
+    let address = format!("http://{}", second.http());
+    let report = first.json(&["runs", "export", &address]);
+    // `Default` is everywhere
+    assert_eq!(report["new"]["experiments"], 2, "{report:#}");
+    check_counts(&report, 3, true);
+    let runs = second.json(&["runs", "list", "--max", "10"]);
+    assert_eq!(runs["total"], 2, "{runs:#}");
+    let model = second.json(&["models", "show", "churn"]);
+    assert_eq!(
+        model["model"]["aliases"],
+        serde_json::json!([["champion", 1]]),
+        "{model:#}"
+    );
+    let versions = model["versions"].as_array().unwrap();
+    let numbers: Vec<_> = versions
+        .iter()
+        .map(|one| one["version"]["version"].clone())
+        .collect();
+    assert_eq!(numbers, [3, 1], "{model:#}");
+    assert_eq!(versions[0]["version"]["stage"], "Staging");
+    // its run there has another id than here, and its files
+    let run = text(&versions[0]["version"]["run"]);
+    let found = second.get(&format!("/api/2.0/mlflow/runs/get?run_id={run}"));
+    let whole = found.json()["run"].clone();
+    let origin = whole["data"]["tags"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|tag| tag["key"] == "trainyard.origin")
+        .unwrap();
+    assert_ne!(text(&origin["value"]), run);
+    assert_eq!(
+        whole["outputs"]["model_outputs"].as_array().unwrap().len(),
+        1,
+        "{whole:#}"
+    );
+    let source = text(&versions[0]["version"]["source"]);
+    assert!(source.contains(&run), "{source}");
+    check_counts(&first.json(&["runs", "export", &address]), 3, false);
+    // what changed since is named and not written over
+    let changed = first.post(
+        "/api/2.0/mlflow/runs/set-tag",
+        &serde_json::json!({
+            "run_id": origin["value"], "key": "mlflow.note.content", "value": "a late word",
+        }),
+    );
+    assert_eq!(changed.status, 200, "{changed:?}");
+    let report = first.json(&["runs", "export", &address]);
+    let said = report["differences"].to_string();
+    assert!(said.contains("mlflow.note.content"), "{report:#}");
+    assert_eq!(report["new"]["runs"], 0);
+}
+
+#[test]
 fn what_is_no_source_is_said() {
     let house = house();
     let empty = house.path("empty");

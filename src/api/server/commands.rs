@@ -87,20 +87,14 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
             force,
             reason,
             seen,
-        } => Reply::Moved(services.registry.promote_as_seen(
-            &model,
-            version,
-            by,
-            force,
-            &reason,
-            seen.map(|seen| seen.champion),
-        )?),
-        Command::Rollback { model, to, seen } => Reply::Moved(services.registry.rollback_as_seen(
-            &model,
-            to,
-            by,
-            seen.map(|seen| seen.champion),
-        )?),
+        } => Reply::Moved(
+            services
+                .registry
+                .promote_as_seen(&model, version, by, force, &reason, seen)?,
+        ),
+        Command::Rollback { model, to, seen } => {
+            Reply::Moved(services.registry.rollback_as_seen(&model, to, by, seen)?)
+        }
         Command::PreviewPromotion { model, version } => Reply::Page(Box::new(
             services
                 .registry
@@ -116,25 +110,32 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
             model,
             alias,
             version,
-        } => Reply::Moved(services.registry.set_alias(&model, &alias, version, by)?),
+            seen,
+        } => Reply::Moved(
+            services
+                .registry
+                .set_alias(&model, &alias, version, by, seen)?,
+        ),
         Command::SetStage {
             model,
             version,
             stage,
+            seen,
         } => {
             services
                 .registry
-                .set_stage(&model, version, &stage, false, by)?;
+                .set_stage(&model, version, &stage, false, by, seen)?;
             Reply::Done
         }
         Command::DescribeVersion {
             model,
             version,
             text,
+            seen,
         } => {
             services
                 .registry
-                .describe_version(&model, version, &text, by)?;
+                .describe_version(&model, version, &text, by, seen)?;
             Reply::Done
         }
         Command::TagVersion {
@@ -142,10 +143,24 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
             version,
             key,
             value,
+            seen,
         } => {
             services
                 .registry
-                .tag_version(&model, version, &key, value, by)?;
+                .tag_version(&model, version, &key, value, by, seen)?;
+            Reply::Done
+        }
+        Command::DescribeModel { model, text, seen } => {
+            services.registry.describe_model(&model, &text, by, seen)?;
+            Reply::Done
+        }
+        Command::TagModel {
+            model,
+            key,
+            value,
+            seen,
+        } => {
+            services.registry.tag_model(&model, &key, value, by, seen)?;
             Reply::Done
         }
         Command::DeleteVersion { model, version } => {
@@ -163,8 +178,14 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
             Reply::Pipeline { run, job }
         }
         Command::PipelineRun { run } => Reply::PipelineRun(services.pipelines.state(run)?),
-        Command::Materialize { views, as_of } => {
-            Reply::Jobs(services.materialize(&views, as_of, by)?)
+        Command::Materialize {
+            views,
+            as_of,
+            from,
+            full,
+        } => Reply::Jobs(services.materialize(&views, from, as_of, full, by)?),
+        Command::Push { source, df, to } => {
+            Reply::Pushed(services.catalog.push(services, &source, df, to)?)
         }
         Command::JoinFeatures {
             pipeline,
@@ -176,6 +197,17 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
         ]),
         Command::OnlineFeatures { features, entities } => {
             Reply::Features(services.catalog.online(&features, &entities)?)
+        }
+        Command::ApplyFeatures { dry_run, seen } => {
+            let diff = services.apply_features(dry_run, seen.as_deref(), by)?;
+            if diff.applied {
+                // pipelines may name what is in force now
+                context.pipelines.reload()?;
+            }
+            Reply::FeaturesDiff(Box::new(diff))
+        }
+        Command::FeatureView { view } => {
+            Reply::FeatureView(Box::new(services.catalog.view_page(services, &view)?))
         }
         Command::Predict {
             model,
@@ -250,9 +282,7 @@ fn execute(context: &Context, command: Command, by: &str) -> Result<Reply> {
             value,
             seen,
         } => {
-            services
-                .tracking
-                .tag_as_seen(&run, &key, value.as_deref(), seen.as_deref())?;
+            services.tracking.tag_run(&run, &key, value, seen)?;
             Reply::Done
         }
         Command::Archive { run, restore } => {

@@ -190,6 +190,8 @@ impl Story<'_> {
         let Reply::Jobs(jobs) = self.client.command(&Command::Materialize {
             views: Vec::new(),
             as_of,
+            from: None,
+            full: false,
         })?
         else {
             return Err(super::super::connect::unexpected());

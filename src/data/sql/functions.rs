@@ -6,9 +6,9 @@ use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Result};
 
-type OfOne = fn(f64) -> f64;
-type OfTwo = fn(f64, f64) -> f64;
-type OfTime = fn(i64) -> i64;
+pub(super) type OfOne = fn(f64) -> f64;
+pub(super) type OfTwo = fn(f64, f64) -> f64;
+pub(super) type OfTime = fn(i64) -> i64;
 
 /// Functions of one number.
 const OF_ONE: [(&str, OfOne); 18] = [
@@ -59,6 +59,34 @@ const OF_TIME: [(&str, OfTime); 7] = [
     ("second", |us| instant::civil(us).second),
     ("weekday", instant::weekday),
 ];
+
+/// The function of one number called `name`; of NaN it is not asked.
+pub(super) fn of_one(name: &str) -> Option<OfOne> {
+    OF_ONE
+        .iter()
+        .find_map(|(own, function)| (*own == name).then_some(*function))
+}
+
+/// The function of two numbers called `name`.
+pub(super) fn of_two(name: &str) -> Option<OfTwo> {
+    OF_TWO
+        .iter()
+        .find_map(|(own, function)| (*own == name).then_some(*function))
+}
+
+/// The function called `name` that rounds numbers and leaves whole numbers.
+pub(super) fn rounding(name: &str) -> Option<OfOne> {
+    ROUNDING
+        .iter()
+        .find_map(|(own, function)| (*own == name).then_some(*function))
+}
+
+/// The part of a time called `name`.
+pub(super) fn of_time(name: &str) -> Option<OfTime> {
+    OF_TIME
+        .iter()
+        .find_map(|(own, function)| (*own == name).then_some(*function))
+}
 
 /// Makes all functions known to the connection.
 pub(super) fn register(connection: &Connection) -> Result<()> {

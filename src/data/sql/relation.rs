@@ -23,7 +23,7 @@ pub(super) enum Column {
 }
 
 impl Column {
-    fn new(array: &ArrayRef) -> Result<(Self, &'static str)> {
+    pub(super) fn new(array: &ArrayRef) -> Result<(Self, &'static str)> {
         Ok(match array.data_type() {
             DataType::Int64 => (
                 Self::Integer(array.as_primitive::<Int64Type>().clone()),

@@ -84,6 +84,8 @@ const ROUTES: &[Line] = &[
     logs("POST", "/v2/models/{}/versions/{}/infer", Reach::Any),
     logs("POST", "/models/{}/invocations", Reach::Any),
     logs("POST", "/get-online-features", Reach::Any),
+    logs("POST", "/push", Reach::Never),
+    logs("POST", "/write-to-online-store", Reach::Never),
     // MLflow: experiments
     reads("GET", "/api/2.0/mlflow/experiments/get"),
     reads("GET", "/api/2.0/mlflow/experiments/get-by-name"),
@@ -243,6 +245,6 @@ pub fn rule(method: &str, pattern: &str) -> Option<Rule> {
 
 /// The table, for tests.
 #[cfg(test)]
-pub(super) fn all() -> &'static [Line] {
+pub(crate) fn all() -> &'static [Line] {
     ROUTES
 }

@@ -100,10 +100,13 @@ async fn by_number(State(services): Served, asked: Pairs) -> Answer {
 async fn update(State(services): Served, body: Bytes) -> Answer {
     answer(services, body, |services, asked: Change| {
         let text = asked.description.clone().unwrap_or_default();
-        let record =
-            services
-                .registry
-                .describe_version(&asked.model()?, asked.version()?, &text, CLIENT)?;
+        let record = services.registry.describe_version(
+            &asked.model()?,
+            asked.version()?,
+            &text,
+            CLIENT,
+            None,
+        )?;
         Ok(OneVersion::from(record))
     })
     .await
@@ -169,6 +172,7 @@ async fn transition(State(services): Served, body: Bytes) -> Answer {
             &required(asked.stage.as_ref(), "stage")?,
             asked.archive_existing_versions,
             CLIENT,
+            None,
         )?;
         Ok(OneVersion::from(record))
     })
@@ -183,6 +187,7 @@ async fn set_tag(State(services): Served, body: Bytes) -> Answer {
             &required(asked.key.as_ref(), "key")?,
             Some(asked.value.clone().unwrap_or_default()),
             CLIENT,
+            None,
         )?;
         Ok(Empty {})
     })
@@ -197,6 +202,7 @@ async fn delete_tag(State(services): Served, body: Bytes) -> Answer {
             &required(asked.key.as_ref(), "key")?,
             None,
             CLIENT,
+            None,
         )?;
         Ok(Empty {})
     })

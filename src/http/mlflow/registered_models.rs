@@ -99,7 +99,9 @@ async fn update(State(services): Served, body: Bytes) -> Answer {
     answer(services, body, |services, asked: Change| {
         let model = asked.model()?;
         let text = asked.description.unwrap_or_default();
-        services.registry.describe_model(&model, &text, CLIENT)?;
+        services
+            .registry
+            .describe_model(&model, &text, CLIENT, None)?;
         one(services, &model)
     })
     .await
@@ -187,7 +189,7 @@ async fn set_tag(State(services): Served, body: Bytes) -> Answer {
         let value = asked.value.clone().unwrap_or_default();
         services
             .registry
-            .tag_model(&asked.model()?, &key, Some(value), CLIENT)?;
+            .tag_model(&asked.model()?, &key, Some(value), CLIENT, None)?;
         Ok(Empty {})
     })
     .await
@@ -198,7 +200,7 @@ async fn delete_tag(State(services): Served, body: Bytes) -> Answer {
         let key = required(asked.key.as_ref(), "key")?;
         services
             .registry
-            .tag_model(&asked.model()?, &key, None, CLIENT)?;
+            .tag_model(&asked.model()?, &key, None, CLIENT, None)?;
         Ok(Empty {})
     })
     .await

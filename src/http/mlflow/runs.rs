@@ -266,12 +266,10 @@ async fn log_parameter(State(services): Served, body: Bytes) -> Answer {
 
 async fn set_tag(State(services): Served, body: Bytes) -> Answer {
     answer(services, body, |services, asked: OnePair| {
-        services.tracking.log_batch(
-            &asked.which.run()?,
-            Vec::new(),
-            Vec::new(),
-            vec![asked.pair.into()],
-        )?;
+        let KeyValue { key, value } = asked.pair;
+        services
+            .tracking
+            .tag_run(&asked.which.run()?, &key, Some(value), None)?;
         Ok(Empty {})
     })
     .await
@@ -283,7 +281,9 @@ async fn delete_tag(State(services): Served, body: Bytes) -> Answer {
         if asked.pair.key.is_empty() {
             return Err(missing("key"));
         }
-        services.tracking.delete_tag(&run, &asked.pair.key)?;
+        services
+            .tracking
+            .tag_run(&run, &asked.pair.key, None, None)?;
         Ok(Empty {})
     })
     .await

@@ -1,6 +1,7 @@
-//! Files of a dataset appeared or changed: watched, debounced (each change waits anew), settled (two looks a debounce
+//! Files of datasets appeared or changed. For a pipeline's trigger: watched, debounced (each change waits anew), settled (two looks a debounce
 //! apart saw the same sizes and times), and then known by their content: the same content is started once.
 
+use super::growth::Growth;
 use super::{Occasion, Wake};
 use crate::config::{Config, TriggerOn};
 use crate::domain::Result;
@@ -24,6 +25,7 @@ pub(super) struct Files {
     waker: Sender<Wake>,
     watcher: Option<RecommendedWatcher>,
     watches: Vec<Watch>,
+    growths: Vec<Growth>,
 }
 
 /// One file trigger.
@@ -37,7 +39,26 @@ struct Watch {
 }
 
 /// Path, size and time of every file.
-type Listing = BTreeMap<PathBuf, (u64, Option<std::time::SystemTime>)>;
+pub(super) type Listing = BTreeMap<PathBuf, (u64, Option<std::time::SystemTime>)>;
+
+/// The files that patterns name now, without those that say that they are being written.
+pub(super) fn listing(patterns: &[glob::Pattern]) -> Listing {
+    patterns
+        .iter()
+        .filter_map(|pattern| glob::glob(pattern.as_str()).ok())
+        .flatten()
+        .flatten()
+        .filter_map(|path| {
+            let name = path.file_name()?.to_string_lossy();
+            if name.starts_with('.') || name.ends_with(".part") || name.ends_with(".tmp") {
+                return None;
+            }
+            let metadata = path.metadata().ok().filter(std::fs::Metadata::is_file)?;
+            let seen = (metadata.len(), metadata.modified().ok());
+            Some((path, seen))
+        })
+        .collect()
+}
 
 impl Files {
     pub(super) fn new(waker: Sender<Wake>) -> Self {
@@ -45,6 +66,7 @@ impl Files {
             waker,
             watcher: None,
             watches: Vec::new(),
+            growths: Vec::new(),
         }
     }
 
@@ -52,6 +74,7 @@ impl Files {
     pub(super) fn watch(&mut self, services: &Services, config: &Config) {
         self.watcher = None;
         self.watches.clear();
+        self.growths.clear();
         let mut folders: BTreeMap<PathBuf, RecursiveMode> = BTreeMap::new();
         for trigger in &config.triggers {
             let TriggerOn::File { debounce } = trigger.on else {
@@ -68,15 +91,7 @@ impl Files {
                 }
             };
             for pattern in &patterns {
-                let (folder, mode) = base(pattern);
-                folders
-                    .entry(folder)
-                    .and_modify(|there| {
-                        if mode == RecursiveMode::Recursive {
-                            *there = mode;
-                        }
-                    })
-                    .or_insert(mode);
+                add(&mut folders, pattern);
             }
             self.watches.push(Watch {
                 pipeline: pipeline.name.clone(),
@@ -89,7 +104,21 @@ impl Files {
                 pending: None,
             });
         }
-        if self.watches.is_empty() {
+        let root = services.core.workspace.root();
+        for dataset in &config.datasets {
+            let Some(pattern) = dataset.path.as_ref().map(|path| root.join(path)) else {
+                continue;
+            };
+            let Ok(matcher) = glob::Pattern::new(&pattern.to_string_lossy()) else {
+                continue;
+            };
+            // a folder that is not there yet is looked at when the configuration is read again
+            if base(&pattern).0.is_dir() {
+                add(&mut folders, &pattern);
+            }
+            self.growths.push(Growth::new(&dataset.name, matcher));
+        }
+        if folders.is_empty() {
             return;
         }
         if let Err(error) = self.open(&folders) {
@@ -133,12 +162,18 @@ impl Files {
                 watch.pending = Some((Instant::now(), watch.listing()));
             }
         }
+        for growth in &mut self.growths {
+            growth.changed(paths);
+        }
     }
 
     /// Anything may have changed.
     pub(super) fn rescan(&mut self) {
         for watch in &mut self.watches {
             watch.pending = Some((Instant::now(), watch.listing()));
+        }
+        for growth in &mut self.growths {
+            growth.rescan();
         }
     }
 
@@ -147,11 +182,17 @@ impl Files {
         self.watches
             .iter()
             .filter_map(|watch| Some(watch.pending.as_ref()?.0 + watch.debounce))
+            .chain(self.growths.iter().filter_map(Growth::due))
             .min()
     }
 
     /// Datasets whose files have settled with a content that was not seen before.
     pub(super) fn settled(&mut self, services: &Services) -> Vec<Occasion> {
+        for growth in &mut self.growths {
+            if growth.settled() {
+                services.datasets.files_changed(growth.dataset());
+            }
+        }
         let mut occasions = Vec::new();
         for watch in &mut self.watches {
             let Some((since, before)) = watch.pending.take() else {
@@ -183,21 +224,7 @@ impl Files {
 
 impl Watch {
     fn listing(&self) -> Listing {
-        self.patterns
-            .iter()
-            .filter_map(|pattern| glob::glob(pattern.as_str()).ok())
-            .flatten()
-            .flatten()
-            .filter_map(|path| {
-                let name = path.file_name()?.to_string_lossy();
-                if name.starts_with('.') || name.ends_with(".part") || name.ends_with(".tmp") {
-                    return None;
-                }
-                let metadata = path.metadata().ok()?;
-                let seen = (metadata.len(), metadata.modified().ok());
-                Some((path, seen))
-            })
-            .collect()
+        listing(&self.patterns)
     }
 
     /// The first look at a new trigger takes the files that are there as known.
@@ -306,6 +333,19 @@ fn patterns(services: &Services, config: &Config, dataset: &str) -> Result<Vec<P
         .iter()
         .filter_map(|name| Some(root.join(config.dataset(name)?.path.as_deref()?)))
         .collect())
+}
+
+/// The folder to watch for a pattern, with those that are watched already.
+fn add(folders: &mut BTreeMap<PathBuf, RecursiveMode>, pattern: &Path) {
+    let (folder, mode) = base(pattern);
+    folders
+        .entry(folder)
+        .and_modify(|there| {
+            if mode == RecursiveMode::Recursive {
+                *there = mode;
+            }
+        })
+        .or_insert(mode);
 }
 
 /// The deepest folder without wildcards, and whether wildcards stand in folders below it.

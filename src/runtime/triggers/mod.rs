@@ -4,6 +4,7 @@
 
 mod drift;
 mod file;
+mod growth;
 mod metric;
 mod schedule;
 

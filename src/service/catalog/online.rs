@@ -1,159 +1,180 @@
-//! The online half: a materialization's result taken in and compared with the offline join, and values of entities with
-//! their freshness.
+//! Values of entities from the online store, each with how fresh it is (contract R11), and the sets of features that models
+//! read (feature services). Features on demand are computed from what is found and what the request brings.
 
-use super::Catalog;
-use crate::data::{self, Frame};
+use super::{Catalog, demand};
+use crate::data::on_demand;
+use crate::data::online::{Scalar, Scalars, key};
 use crate::domain::dataset::ColumnKind;
 use crate::domain::feature::{FeatureView, Freshness};
-use crate::domain::job::{DataSource, JobResult, JobSpec, MaterializeSpec, TableSpec, ViewUse};
-use crate::domain::{Error, Event, Result, Timestamp};
-use crate::store::catalog::{self as rows, Materialization};
-use crate::store::online::OnlineRow;
-use arrow_array::types::TimestampMicrosecondType;
-use arrow_array::{Array, ArrayRef, PrimitiveArray, StringArray};
+use crate::domain::feature_version::ViewVersion;
+use crate::domain::{Error, Result, Timestamp};
+use crate::service::{Services, inputs};
+use crate::store::online::{Asked, Found, Generation};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
-/// Entities whose online values are compared with the offline join.
-const CHECKED: usize = 16;
-/// What `data::table::newest` calls the instant of a row.
-const EVENT_TIME: &str = "event_time";
+/// Features of one view that are asked for together.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// What the view was called in the request: `name`, or `name@2`.
+    pub asked: String,
+    /// The view's definition.
+    pub made: Arc<ViewVersion>,
+    /// The keys of the request that name the entity, in the order of the view's.
+    pub keys: Vec<String>,
+    /// Feature, and what it is called in the answer.
+    pub features: Vec<(String, String)>,
+}
+
+/// One value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OnlineCell {
+    /// The value; null where there is none.
+    pub value: Value,
+    /// Whether there is a row of the entity at all.
+    pub found: bool,
+    /// Event time of the fact behind it, microseconds.
+    pub event: Option<i64>,
+    /// Since then, milliseconds.
+    pub age_ms: Option<i64>,
+    /// What that means.
+    pub status: Freshness,
+}
+
+impl OnlineCell {
+    const NONE: Self = Self {
+        value: Value::Null,
+        found: false,
+        event: None,
+        age_ms: None,
+        status: Freshness::Missing,
+    };
+}
+
+/// One feature of an answer.
+#[derive(Clone, Debug)]
+pub struct OnlineFeature {
+    /// Its view.
+    pub view: String,
+    /// Its name there.
+    pub feature: String,
+    /// What it is called in the answer.
+    pub name: String,
+    /// A value for each entity, in the order of the request.
+    pub cells: Vec<OnlineCell>,
+}
+
+/// The entities of a request: key to values, one for each entity.
+pub type Entities = BTreeMap<String, Vec<Value>>;
 
 impl Catalog {
-    /// Takes a finished materialization into the online store: the new generation replaces the old one at once.
-    /// What the job was asked for is read from `spec.json` beside its result; by it a sample of the entities is
-    /// joined offline and compared.
-    pub fn take_in(&self, view: &str, result: &JobResult) -> Result<()> {
-        let JobResult::Materialize {
-            rows: count,
-            path,
-            watermark,
-            profile,
-        } = result
-        else {
-            return Err(Error::invalid(format!(
-                "the result for feature view `{view}` is no materialization"
-            )));
-        };
-        let definition = self.view(view)?;
-        let path = PathBuf::from(path);
-        let frame = data::source::read(std::slice::from_ref(&path), None)?;
-        let online = online_rows(&definition, &frame)?;
-        self.online_store()?.replace(view, &online)?;
-        let asked = asked(&path);
-        let equality = match &asked {
-            Some(spec) => self.compare(spec, &frame).unwrap_or_else(|error| {
-                tracing::warn!(view, %error, "online values could not be compared with the offline join");
-                BTreeMap::new()
-            }),
-            None => BTreeMap::new(),
-        };
-        let made = Materialization {
-            as_of: asked.map_or(self.core.now().0 * 1000, |spec| spec.as_of),
-            rows: *count,
-            watermark: *watermark,
-            profile: profile.clone(),
-            equality,
-            at: self.core.now(),
-        };
-        let name = view.to_owned();
-        self.core
-            .store
-            .write(move |transaction| rows::keep(transaction, &name, &made))?;
-        self.core.bus.emit(Event::FeaturesChanged {
-            view: view.to_owned(),
-        });
-        Ok(())
+    /// `view:feature` texts, by view in the order in which they are first named.
+    pub fn wanted(&self, features: &[String]) -> Result<Vec<Wanted>> {
+        let mut wanted: Vec<Wanted> = Vec::new();
+        for text in features {
+            let (view, name) = text.split_once(':').ok_or_else(|| {
+                Error::invalid(format!("`{text}` is no feature: write `view:feature`"))
+            })?;
+            let at = match wanted.iter().position(|one| one.asked == view) {
+                Some(at) => at,
+                None => {
+                    let made = self.definition(view)?;
+                    wanted.push(Wanted {
+                        asked: view.to_owned(),
+                        keys: made.view.entity.keys.clone(),
+                        made,
+                        features: Vec::new(),
+                    });
+                    wanted.len() - 1
+                }
+            };
+            let known = wanted[at].made.view.feature_names();
+            if !known.iter().any(|one| one == name) {
+                return Err(Error::not_found(format!(
+                    "feature view `{view}` has no feature `{name}`; it has `{}`",
+                    known.join("`, `")
+                )));
+            }
+            wanted[at].features.push((name.to_owned(), name.to_owned()));
+        }
+        Ok(wanted)
     }
 
-    /// Joins a sample of the entities as of the same instant by the offline way, and counts equal values by feature.
-    fn compare(
-        &self,
-        spec: &MaterializeSpec,
-        online: &Frame,
-    ) -> Result<BTreeMap<String, (u64, u64)>> {
-        let keys = &spec.view.entity.keys;
-        let step = (online.rows() / CHECKED).max(1);
-        let sample: Vec<u32> = (0..online.rows())
-            .step_by(step)
-            .take(CHECKED)
-            .filter_map(|row| u32::try_from(row).ok())
-            .collect();
-        if sample.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let online = online.take(&sample)?;
-        let instants: ArrayRef = Arc::new(
-            PrimitiveArray::<TimestampMicrosecondType>::from(vec![spec.as_of; sample.len()])
-                .with_timezone("UTC"),
-        );
-        let number: StringArray = (0..sample.len()).map(|row| Some(row.to_string())).collect();
-        let number: ArrayRef = Arc::new(number);
-        let entities = online
-            .select(keys)?
-            .with("__as_of", instants)?
-            .with("__row", number)?;
-        let folder = self
-            .core
-            .workspace
-            .state()
-            .join(format!("check-{}", uuid::Uuid::new_v4().simple()));
-        std::fs::create_dir_all(&folder)?;
-        let joined = self.join(spec, &entities, &folder);
-        std::fs::remove_dir_all(&folder)?;
-        let joined = joined?;
-        let order: Vec<Option<String>> = joined.texts("__row")?;
-        let mut equality = BTreeMap::new();
-        for feature in spec.view.stored_names() {
-            let here = online.texts(&feature)?;
-            let there = joined.texts(&feature)?;
-            let mut equal = 0;
-            for (place, row) in order.iter().enumerate() {
-                let Some(row) = row.as_ref().and_then(|row| row.parse::<usize>().ok()) else {
-                    continue;
+    /// The features that a model reads (`name`, `name@alias`, `name/3`), in the versions that it was trained on; or those
+    /// that a pipeline gives its model, before there is one. They are called as the model's inputs.
+    pub fn features_of(&self, services: &Services, name: &str) -> Result<Vec<Wanted>> {
+        let config = self.core.config();
+        // view, feature, input, keys
+        let mut uses: Vec<(String, String, String, Vec<String>)> = Vec::new();
+        let model = services.registry.parse(name).ok();
+        let pins = match &model {
+            Some((model, version)) => self.service(services, model, *version)?,
+            None => Vec::new(),
+        };
+        let pipeline = match &model {
+            Some((model, _)) => config.pipeline_of(model),
+            None => config.pipeline(name),
+        };
+        if !pins.is_empty() {
+            for pin in pins {
+                let view = match pin.version {
+                    0 => pin.view,
+                    number => format!("{}@{number}", pin.view),
                 };
-                if here.get(row) == there.get(place) {
-                    equal += 1;
+                uses.push((view, pin.feature, pin.input, pin.keys));
+            }
+        } else if let Some(pipeline) = pipeline {
+            for used in &pipeline.features {
+                let names = match &used.feature {
+                    Some(feature) => vec![feature.clone()],
+                    None => self.definition(&used.view)?.view.feature_names(),
+                };
+                for feature in names {
+                    let input = format!("{}{feature}", used.prefix);
+                    uses.push((used.view.clone(), feature, input, used.keys.clone()));
                 }
             }
-            equality.insert(feature, (equal, sample.len() as u64));
+        } else {
+            let known: Vec<&str> = config.pipelines.iter().map(|one| one.name.as_str()).collect();
+            return Err(Error::not_found(format!(
+                "there is no feature service `{name}`: it is a model's inputs, called by its model or pipeline; there are `{}`",
+                known.join("`, `")
+            )));
         }
-        Ok(equality)
+        // what was trained on and is no input of the model is not asked for
+        if let Some((model, version)) = &model
+            && let Ok(signature) = services.registry.signature(model, *version)
+        {
+            uses.retain(|(_, _, input, _)| signature.inputs.iter().any(|one| one.name == *input));
+        }
+        let mut wanted: Vec<Wanted> = Vec::new();
+        for (view, feature, input, keys) in uses {
+            let same = wanted
+                .iter_mut()
+                .find(|one| one.asked == view && (keys.is_empty() || one.keys == keys));
+            if let Some(there) = same {
+                there.features.push((feature, input));
+                continue;
+            }
+            let made = self.definition(&view)?;
+            wanted.push(Wanted {
+                asked: view,
+                keys: if keys.is_empty() {
+                    made.view.entity.keys.clone()
+                } else {
+                    keys
+                },
+                made,
+                features: vec![(feature, input)],
+            });
+        }
+        Ok(wanted)
     }
 
-    fn join(&self, spec: &MaterializeSpec, entities: &Frame, folder: &Path) -> Result<Frame> {
-        entities.write(&folder.join("entities.parquet"))?;
-        let rows = data::source::snapshot("entities", folder, "entities.parquet", &[])?;
-        let features = spec.view.stored_names();
-        let table = TableSpec {
-            rows: DataSource::Files(rows),
-            timestamp: Some("__as_of".into()),
-            row_key: Some("__row".into()),
-            views: vec![ViewUse {
-                view: spec.view.clone(),
-                source: spec.source.clone(),
-                features: features.clone(),
-                keys: spec.view.entity.keys.clone(),
-                prefix: String::new(),
-            }],
-            inputs: features,
-            target: None,
-            target_known_at: None,
-            from: None,
-            to: None,
-        };
-        Ok(data::table::build(&table, &mut |_, _| {})?)
-    }
-
-    /// Online values for entities: one JSON object per entity with its keys, and for each `view:feature` an object
-    /// of `value`, `status` (`FRESH`, `STALE`, `MISSING`), `age_ms` and `event_time`.
-    pub fn online(
-        &self,
-        features: &[String],
-        entities: &BTreeMap<String, Vec<Value>>,
-    ) -> Result<Vec<Value>> {
+    /// Looks up entities, all features as of one moment: the features in the order of `wanted`.
+    pub fn look_up(&self, wanted: &[Wanted], entities: &Entities) -> Result<Vec<OnlineFeature>> {
         let count = entities.values().map(Vec::len).max().unwrap_or(1);
         if let Some((key, values)) = entities.iter().find(|(_, values)| values.len() != count) {
             return Err(Error::invalid(format!(
@@ -161,13 +182,71 @@ impl Catalog {
                 values.len()
             )));
         }
-        let mut by_view: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for feature in features {
-            let (view, name) = feature.split_once(':').ok_or_else(|| {
-                Error::invalid(format!("`{feature}` is no feature: write `view:feature`"))
+        let named = wanted
+            .iter()
+            .map(|one| {
+                (0..count)
+                    .map(|row| entity(one, entities, row))
+                    .collect::<Result<Vec<_>>>()
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let asked: Vec<Asked<'_>> = wanted
+            .iter()
+            .zip(&named)
+            .map(|(one, keys)| Asked {
+                view: &one.made.view.name,
+                keys,
+            })
+            .collect();
+        let now = self.core.now();
+        let mut answer: Vec<Vec<OnlineFeature>> = wanted
+            .iter()
+            .map(|one| {
+                let features = one.features.iter().map(|(feature, name)| OnlineFeature {
+                    view: one.asked.clone(),
+                    feature: feature.clone(),
+                    name: name.clone(),
+                    cells: Vec::with_capacity(count),
+                });
+                features.collect()
+            })
+            .collect();
+        let demands = wanted
+            .iter()
+            .map(Demand::of)
+            .collect::<Result<Vec<Option<Demand>>>>()?;
+        let mut plan: Option<(usize, Vec<Place>)> = None;
+        self.online_store()?
+            .look_up(&asked, &mut |at, generation, row, found| {
+                let one = &wanted[at];
+                if plan.as_ref().is_none_or(|(of, _)| *of != at) {
+                    plan = Some((at, places(one, generation)));
+                }
+                let Some((_, places)) = &plan else {
+                    return Ok(());
+                };
+                let computed = match (&demands[at], &found) {
+                    (Some(demand), Some(found)) => {
+                        demand.values(one, generation, found, entities, row)?
+                    }
+                    _ => Vec::new(),
+                };
+                cells(one, places, &computed, found, now, &mut answer[at])
             })?;
-            by_view.entry(view).or_default().push(name);
+        let mut features: Vec<OnlineFeature> = answer.into_iter().flatten().collect();
+        for feature in &mut features {
+            // never materialized
+            feature.cells.resize(count, OnlineCell::NONE);
         }
+        Ok(features)
+    }
+
+    /// Online values for entities: one JSON object per entity with its keys, and for each `view:feature` an object
+    /// of `value`, `status` (`FRESH`, `STALE`, `MISSING`), `age_ms`, `event_time` and `ttl_ms`.
+    pub fn online(&self, features: &[String], entities: &Entities) -> Result<Vec<Value>> {
+        let wanted = self.wanted(features)?;
+        let found = self.look_up(&wanted, entities)?;
+        let count = found.first().map_or(0, |feature| feature.cells.len());
         let mut answers: Vec<Map<String, Value>> = (0..count)
             .map(|row| {
                 entities
@@ -176,177 +255,237 @@ impl Catalog {
                     .collect()
             })
             .collect();
-        let now = self.core.now();
-        for (view, names) in by_view {
-            let definition = self.view(view)?;
-            let known = definition.feature_names();
-            if let Some(unknown) = names
+        for feature in found {
+            let ttl = wanted
                 .iter()
-                .find(|name| !known.iter().any(|one| one == *name))
-            {
-                return Err(Error::not_found(format!(
-                    "feature view `{view}` has no feature `{unknown}`; it has `{}`",
-                    known.join("`, `")
-                )));
-            }
-            let keys = (0..count)
-                .map(|row| entity_key(&definition, entities, row))
-                .collect::<Result<Vec<String>>>()?;
-            let found = self.online_store()?.get(view, &keys)?;
-            for (answer, found) in answers.iter_mut().zip(found) {
-                for name in &names {
-                    answer.insert(
-                        format!("{view}:{name}"),
-                        cell(&definition, found.as_ref(), name, now),
-                    );
-                }
+                .find(|one| one.asked == feature.view)
+                .and_then(|one| max_age(&one.made.view, &feature.feature))
+                .map(|ttl| ttl.div_euclid(1000));
+            for (answer, cell) in answers.iter_mut().zip(feature.cells) {
+                answer.insert(
+                    format!("{}:{}", feature.view, feature.feature),
+                    json!({
+                        "value": cell.value,
+                        "status": cell.status,
+                        "age_ms": cell.age_ms,
+                        "event_time": cell.event.map(|at| Timestamp(at.div_euclid(1000)).to_string()),
+                        "ttl_ms": ttl,
+                    }),
+                );
             }
         }
         Ok(answers.into_iter().map(Value::Object).collect())
     }
-}
 
-/// The spec of the job whose folder holds `path`.
-fn asked(path: &Path) -> Option<MaterializeSpec> {
-    let text = std::fs::read(path.parent()?.join("spec.json")).ok()?;
-    match serde_json::from_slice(&text).ok()? {
-        JobSpec::Materialize(spec) => Some(spec),
-        _ => None,
+    /// Values of a feature for the features pane: entity, value, age in milliseconds.
+    pub(super) fn some_values(
+        &self,
+        view: &FeatureView,
+        feature: &str,
+        limit: u32,
+    ) -> Result<Vec<(String, String, i64)>> {
+        let Some((generation, rows)) = self.online_store()?.some(&view.name, limit)? else {
+            return Ok(Vec::new());
+        };
+        let Some(place) = generation.meta.layout.place(feature) else {
+            return Ok(Vec::new());
+        };
+        let kind = generation.meta.layout.columns[place].kind;
+        let now = self.core.now();
+        rows.iter()
+            .map(|row| {
+                let value = Scalars::of(&row.body).nth(place).transpose()?;
+                let value = match value.unwrap_or(Scalar::Null).of(kind) {
+                    Scalar::Null => "null".to_owned(),
+                    Scalar::Number(value) => inputs::short(value),
+                    other => other.text().unwrap_or_default(),
+                };
+                let age = row.event.map_or(0, |at| now.0 - at.div_euclid(1000));
+                Ok((key::parts(&row.key).join(" "), value, age))
+            })
+            .collect()
     }
 }
 
-pub(super) fn freshness(view: &FeatureView, age_ms: Option<i64>) -> Freshness {
-    match (age_ms, view.ttl) {
+/// Where a wanted feature's value comes from.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// A column of the stored row.
+    Stored(usize, ColumnKind),
+    /// A result of the expressions.
+    Demanded(usize),
+    /// The generation is older than the feature.
+    Nowhere,
+}
+
+/// Features on demand of a request, ready to be computed.
+struct Demand {
+    compiled: Rc<demand::Demanded>,
+}
+
+impl Demand {
+    fn of(wanted: &Wanted) -> Result<Option<Self>> {
+        let view = &wanted.made.view;
+        let names: Vec<String> = wanted
+            .features
+            .iter()
+            .filter(|(name, _)| view.demanded(name).is_some())
+            .map(|(name, _)| name.clone())
+            .collect();
+        if names.is_empty() {
+            return Ok(None);
+        }
+        let compiled = demand::compiled(&wanted.made, &names)?;
+        Ok(Some(Self { compiled }))
+    }
+
+    fn values(
+        &self,
+        wanted: &Wanted,
+        generation: &Generation,
+        found: &Found<'_>,
+        entities: &Entities,
+        row: usize,
+    ) -> Result<Vec<Value>> {
+        let view = &wanted.made.view;
+        let layout = &generation.meta.layout;
+        let stored = Scalars::of(found.body).collect::<crate::data::Result<Vec<_>>>()?;
+        let mut values: Vec<Value> = self
+            .compiled
+            .features()
+            .map(|name| {
+                let place = layout.place(name);
+                let value = place.and_then(|place| {
+                    Some(stored.get(place)?.of(layout.columns[place].kind).json())
+                });
+                value.unwrap_or(Value::Null)
+            })
+            .collect();
+        for name in self.compiled.request() {
+            let value = entities.get(name).and_then(|values| values.get(row));
+            values.push(value.cloned().ok_or_else(|| {
+                Error::invalid(format!(
+                    "feature view `{}` computes on demand from `{name}`: add it to `entities`",
+                    view.name
+                ))
+            })?);
+        }
+        self.compiled
+            .values(&values)
+            .map_err(|error| error.context(format!("row {}, feature view `{}`", row + 1, view.name)))
+    }
+}
+
+fn places(wanted: &Wanted, generation: &Generation) -> Vec<Place> {
+    let layout = &generation.meta.layout;
+    let mut demanded = 0..;
+    wanted
+        .features
+        .iter()
+        .map(|(feature, _)| {
+            if wanted.made.view.demanded(feature).is_some() {
+                return Place::Demanded(demanded.next().unwrap_or(0));
+            }
+            match layout.place(feature) {
+                Some(place) => Place::Stored(place, layout.columns[place].kind),
+                None => Place::Nowhere,
+            }
+        })
+        .collect()
+}
+
+/// Adds a cell to each of the features for one entity.
+fn cells(
+    wanted: &Wanted,
+    places: &[Place],
+    computed: &[Value],
+    found: Option<Found<'_>>,
+    now: Timestamp,
+    features: &mut [OnlineFeature],
+) -> Result<()> {
+    let Some(found) = found else {
+        for feature in features {
+            feature.cells.push(OnlineCell::NONE);
+        }
+        return Ok(());
+    };
+    let stored = Scalars::of(found.body).collect::<crate::data::Result<Vec<_>>>()?;
+    let age = found.event.map(|at| now.0 - at.div_euclid(1000));
+    for (feature, place) in features.iter_mut().zip(places) {
+        let value = match place {
+            Place::Nowhere => {
+                feature.cells.push(OnlineCell::NONE);
+                continue;
+            }
+            Place::Stored(place, kind) => stored
+                .get(*place)
+                .copied()
+                .unwrap_or(Scalar::Null)
+                .of(*kind)
+                .json(),
+            Place::Demanded(at) => computed.get(*at).cloned().unwrap_or(Value::Null),
+        };
+        feature.cells.push(OnlineCell {
+            value,
+            found: true,
+            event: found.event,
+            age_ms: age,
+            status: status(&wanted.made.view, &feature.feature, age),
+        });
+    }
+    Ok(())
+}
+
+/// The name of a row's entity; none when a key is null.
+fn entity(wanted: &Wanted, entities: &Entities, row: usize) -> Result<Option<Vec<u8>>> {
+    let mut parts = Vec::with_capacity(wanted.keys.len());
+    for key in &wanted.keys {
+        let value = entities
+            .get(key)
+            .and_then(|values| values.get(row))
+            .ok_or_else(|| {
+                Error::invalid(format!(
+                    "feature view `{}` needs the entity key `{key}`",
+                    wanted.made.view.name
+                ))
+            })?;
+        parts.push(key::json(value).ok_or_else(|| {
+            Error::invalid(format!(
+                "row {}, entity key `{key}`: lists and objects are no keys",
+                row + 1
+            ))
+        })?);
+    }
+    Ok(key::of(parts))
+}
+
+/// How old the newest fact may be for a value to count, microseconds: the view's time to live, and no more than a window,
+/// which has nothing in it any more when its newest event is older than that. A feature on demand is as old as what it is
+/// computed from.
+pub(super) fn max_age(view: &FeatureView, feature: &str) -> Option<i64> {
+    let ttl = view.ttl.filter(|ttl| *ttl > 0);
+    let windows = view.windows.iter().flat_map(|window| window.feature_names());
+    let used = match view.demanded(feature) {
+        Some(_) => on_demand::needs(view, &[feature.to_owned()]).0,
+        None => vec![feature.to_owned()],
+    };
+    let window = windows
+        .filter(|(name, _, _)| used.contains(name))
+        .map(|(_, _, length)| length)
+        .min();
+    [ttl, window].into_iter().flatten().min()
+}
+
+/// How fresh a value of this age is, milliseconds.
+pub(super) fn freshness(view: &FeatureView, feature: &str, age_ms: Option<i64>) -> Freshness {
+    match (age_ms, max_age(view, feature)) {
         (None, _) => Freshness::Missing,
-        (Some(age), Some(ttl)) if age > ttl.div_euclid(1000) => Freshness::Stale,
+        (Some(age), Some(limit)) if age > limit.div_euclid(1000) => Freshness::Stale,
         (Some(_), _) => Freshness::Fresh,
     }
 }
 
-/// The rows of a materialization's file as the online store keeps them.
-fn online_rows(view: &FeatureView, frame: &Frame) -> Result<Vec<OnlineRow>> {
-    let keys = view
-        .entity
-        .keys
-        .iter()
-        .map(|key| frame.texts(key))
-        .collect::<std::result::Result<Vec<_>, _>>()?;
-    let times = frame.times(EVENT_TIME)?;
-    let mut columns = Vec::new();
-    for feature in view.stored_names() {
-        let values = json_values(frame, &feature)?;
-        columns.push((feature, values));
-    }
-    Ok((0..frame.rows())
-        .map(|row| OnlineRow {
-            key: json!(
-                keys.iter()
-                    .map(|column| column.get(row).cloned().flatten())
-                    .collect::<Vec<_>>()
-            )
-            .to_string(),
-            event_time: times.get(row).copied().flatten(),
-            values: columns
-                .iter()
-                .filter_map(|(name, values)| Some((name.clone(), values.get(row)?.clone())))
-                .collect(),
-        })
-        .collect())
-}
-
-fn json_values(frame: &Frame, name: &str) -> Result<Vec<Value>> {
-    Ok(match frame.kind(name)? {
-        ColumnKind::Number => frame.numbers(name)?.into_iter().map(Value::from).collect(),
-        ColumnKind::Integer => {
-            let nulls = frame.column(name)?;
-            frame
-                .numbers(name)?
-                .into_iter()
-                .enumerate()
-                .map(|(row, value)| {
-                    if nulls.is_null(row) {
-                        Value::Null
-                    } else {
-                        json!(value as i64)
-                    }
-                })
-                .collect()
-        }
-        ColumnKind::Boolean => frame
-            .numbers(name)?
-            .into_iter()
-            .map(|value| {
-                if value.is_nan() {
-                    Value::Null
-                } else {
-                    Value::Bool(value != 0.0)
-                }
-            })
-            .collect(),
-        ColumnKind::Text | ColumnKind::Time => {
-            frame.texts(name)?.into_iter().map(Value::from).collect()
-        }
-    })
-}
-
-/// An entity's key as the online store has it: values as text, in the order of the view's keys.
-fn entity_key(
-    view: &FeatureView,
-    entities: &BTreeMap<String, Vec<Value>>,
-    row: usize,
-) -> Result<String> {
-    let parts = view
-        .entity
-        .keys
-        .iter()
-        .map(|key| {
-            let value = entities
-                .get(key)
-                .and_then(|values| values.get(row))
-                .ok_or_else(|| {
-                    Error::invalid(format!(
-                        "feature view `{}` needs the entity key `{key}`",
-                        view.name
-                    ))
-                })?;
-            Ok(match value {
-                Value::Null => None,
-                Value::String(text) => Some(text.clone()),
-                Value::Number(number) => Some(match number.as_f64() {
-                    Some(whole) if whole == whole.trunc() && whole.abs() < 9e15 => {
-                        format!("{whole:.0}")
-                    }
-                    _ => number.to_string(),
-                }),
-                other => Some(other.to_string()),
-            })
-        })
-        .collect::<Result<Vec<Option<String>>>>()?;
-    Ok(json!(parts).to_string())
-}
-
-/// `["AA","JFK"]` -> `AA JFK`.
-pub(super) fn readable(key: &str) -> String {
-    let parts: Vec<Option<String>> = serde_json::from_str(key).unwrap_or_default();
-    let parts: Vec<String> = parts
-        .into_iter()
-        .map(|part| part.unwrap_or_else(|| "null".into()))
-        .collect();
-    parts.join(" ")
-}
-
-fn cell(view: &FeatureView, row: Option<&OnlineRow>, feature: &str, now: Timestamp) -> Value {
-    let time = row.and_then(|row| row.event_time);
-    let age = time.map(|at| now.0 - at.div_euclid(1000));
-    let status = match row {
-        None => Freshness::Missing,
-        Some(_) if time.is_none() => Freshness::Fresh,
-        Some(_) => freshness(view, age),
-    };
-    json!({
-        "value": row.and_then(|row| row.values.get(feature)),
-        "status": status,
-        "age_ms": age,
-        "event_time": time.map(|at| Timestamp(at.div_euclid(1000)).to_string()),
-    })
+/// The same of a value that is there: one without an event time is as fresh as can be.
+fn status(view: &FeatureView, feature: &str, age_ms: Option<i64>) -> Freshness {
+    freshness(view, feature, age_ms.or(Some(0)))
 }

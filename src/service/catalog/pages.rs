@@ -1,42 +1,164 @@
 //! The read models of the features pane: all features, and one with its values. Changes nothing.
 
-use super::Catalog;
-use super::online::{freshness, readable};
+use super::apply::{of_view, pipelines_of};
+use super::definitions::versioned;
+use super::online::freshness;
+use super::{Catalog, facets};
+use crate::config::Config;
 use crate::domain::feature::{
     Aggregate, FeatureDetail, FeatureRow, FeatureView, FeaturesPage, Freshness,
 };
-use crate::domain::feature_version::ViewPage;
+use crate::domain::feature_version::{Change, Reader, ViewPage, ViewVersion};
+use crate::domain::registry::LineageLine;
 use crate::domain::{Error, ModelName, Result, Timestamp, Version};
-use crate::service::{Services, inputs};
+use crate::service::{Services, configuration};
 use crate::store::catalog::{self as rows, Materialization};
-use serde_json::Value;
+use crate::store::view_versions;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError};
+use std::time::SystemTime;
+
+/// When the file was written that was looked at last, and what it says.
+pub(super) type Desired = Option<(SystemTime, Arc<Config>)>;
 
 impl Catalog {
     /// The features pane.
     pub fn page(&self, services: &Services) -> Result<FeaturesPage> {
-        let config = self.core.config();
-        let mut views: Vec<&FeatureView> = config.views.iter().collect();
-        views.sort_by(|a, b| a.name.cmp(&b.name));
+        let desired = self.desired();
+        let names = self.core.view_names();
         let users = self.users(services)?;
         let drifting = self.drifting(services)?;
         let mut page = FeaturesPage {
-            views: views.len() as u64,
+            views: names.len() as u64,
             ..FeaturesPage::default()
         };
-        for view in views {
-            let made = self
+        for name in names {
+            let made = self.core.view(&name)?;
+            let known = self
                 .core
                 .store
-                .read(|connection| rows::newest(connection, &view.name))?;
-            for feature in view.feature_names() {
-                let row = self.row(view, &feature, made.as_ref(), &users, &drifting);
+                .read(|connection| rows::newest(connection, &name))?;
+            // words about a view are no other definition
+            let differs = self
+                .pending(&desired, &name, &[])
+                .is_some_and(|change| !matches!(change.change, Change::Added | Change::Described));
+            for feature in made.view.feature_names() {
+                let mut row = self.row(&made.view, &feature, known.as_ref(), &users, &drifting);
+                row.differs = differs;
                 page.late += u64::from(row.freshness == Freshness::Stale);
                 page.drifting += u64::from(row.drifting);
                 page.rows.push(row);
             }
         }
         Ok(page)
+    }
+
+    /// The configuration as the file says it now; while the file is wrong, as it is in use.
+    fn desired(&self) -> Arc<Config> {
+        let written = std::fs::metadata(self.core.workspace.config())
+            .and_then(|known| known.modified())
+            .ok();
+        let mut known = self.desired.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, config)) = &*known
+            && Some(*at) == written
+        {
+            return Arc::clone(config);
+        }
+        match (configuration::load(&self.core.workspace), written) {
+            (Ok(config), Some(at)) => {
+                let config = Arc::new(config);
+                *known = Some((at, Arc::clone(&config)));
+                config
+            }
+            _ => self.core.config(),
+        }
+    }
+
+    /// Everything about the definition of a view: `name`, or `name@2` of that version.
+    pub fn view_page(&self, services: &Services, name: &str) -> Result<ViewPage> {
+        let made = self.core.view(name)?;
+        let plain = versioned(name).map_or(name, |(plain, _)| plain);
+        let readers = self.readers(&self.served()?)?;
+        let desired = self.desired();
+        Ok(ViewPage {
+            types: made.types.clone(),
+            text: facets::text(&made.view),
+            history: self
+                .core
+                .store
+                .read(|connection| view_versions::history(connection, plain))?,
+            pending: self.pending(&desired, plain, &readers),
+            lineage: self.lineage(services, &made, plain, &of_view(&readers, plain)),
+            readers: of_view(&readers, plain),
+            view: made.view.clone(),
+        })
+    }
+
+    /// From the data to who answers with it.
+    fn lineage(
+        &self,
+        services: &Services,
+        made: &ViewVersion,
+        plain: &str,
+        readers: &[Reader],
+    ) -> Vec<LineageLine> {
+        let mut lines = Vec::new();
+        let mut line = |kind: &str, value: String| {
+            lines.push(LineageLine {
+                kind: kind.to_owned(),
+                value,
+            });
+        };
+        for dataset in &made.datasets {
+            let from = match (&dataset.path, &dataset.sql) {
+                (Some(path), _) => {
+                    // a dataset that was never read has no files that are known
+                    let files = services.datasets.known(&dataset.name).unwrap_or_default();
+                    format!("{path}, {} files", files.len())
+                }
+                (None, Some(_)) => "sql".to_owned(),
+                (None, None) => "nothing".to_owned(),
+            };
+            line("dataset", format!("{}: {from}", dataset.name));
+        }
+        let view = &made.view;
+        let version = match view.version {
+            0 => "not applied".to_owned(),
+            version => format!("v{version} by {}", made.by),
+        };
+        line(
+            "view",
+            format!(
+                "{plain} {version}: {} features of {}",
+                view.feature_names().len(),
+                view.source_name()
+            ),
+        );
+        for pipeline in pipelines_of(&self.core.config(), plain) {
+            line("pipeline", pipeline);
+        }
+        for reader in readers {
+            let reads = match reader.view_version {
+                0 => "a definition from before it was applied".to_owned(),
+                version => format!("v{version}"),
+            };
+            line(
+                "model",
+                format!("{} {} reads {reads}", reader.model, reader.version),
+            );
+        }
+        for reader in readers {
+            for deployment in &reader.deployments {
+                line(
+                    "deployment",
+                    format!(
+                        "{deployment} answers with {} {}",
+                        reader.model, reader.version
+                    ),
+                );
+            }
+        }
+        lines
     }
 
     fn row(
@@ -55,7 +177,7 @@ impl Catalog {
         FeatureRow {
             feature: feature.to_owned(),
             view: view.name.clone(),
-            freshness: freshness(view, age),
+            freshness: freshness(view, feature, age),
             age_ms: age,
             null_share: made
                 .and_then(|made| {
@@ -74,15 +196,29 @@ impl Catalog {
         }
     }
 
-    /// Who uses which feature, and under which input names: by the pipelines and their models' versions.
+    /// Who uses which feature, and under which input names: by what training kept, and for models from before it kept
+    /// anything by their pipelines and signatures.
     fn users(&self, services: &Services) -> Result<Users> {
         let config = self.core.config();
         let mut users = Users::new();
+        let mut kept = BTreeSet::new();
+        for (model, version, pin) in self.core.store.read(view_versions::reads)? {
+            kept.insert((model.clone(), version));
+            let user = users.entry((pin.view, pin.feature)).or_default();
+            let named = (model, version);
+            if !user.versions.contains(&named) {
+                user.versions.push(named);
+            }
+            if !user.inputs.contains(&pin.input) {
+                user.inputs.push(pin.input);
+            }
+        }
         for pipeline in &config.pipelines {
             let versions: Vec<(Version, BTreeSet<String>)> = services
                 .registry
                 .versions(&pipeline.model)?
                 .into_iter()
+                .filter(|version| !kept.contains(&(pipeline.model.clone(), *version)))
                 .filter_map(|version| {
                     let signature = services.registry.signature(&pipeline.model, version).ok()?;
                     let inputs = signature.inputs.into_iter().map(|input| input.name);
@@ -90,9 +226,10 @@ impl Catalog {
                 })
                 .collect();
             for one in &pipeline.features {
-                let Some(view) = config.views.iter().find(|view| view.name == one.view) else {
+                let Ok(made) = self.core.view(&one.view) else {
                     continue;
                 };
+                let view = &made.view;
                 let names = match &one.feature {
                     Some(feature) => vec![feature.clone()],
                     None => view.feature_names(),
@@ -106,7 +243,9 @@ impl Catalog {
                             user.versions.push(named);
                         }
                     }
-                    user.inputs.push(input);
+                    if !user.inputs.contains(&input) {
+                        user.inputs.push(input);
+                    }
                 }
             }
         }
@@ -153,27 +292,7 @@ impl Catalog {
             .read(|connection| rows::newest(connection, view))?;
         let users = self.users(services)?;
         let drifting = self.drifting(services)?;
-        let now = self.core.now();
-        let values = match &made {
-            None => Vec::new(),
-            Some(_) => self
-                .online_store()?
-                .some(view, 50)?
-                .into_iter()
-                .map(|row| {
-                    let age = row.event_time.map_or(0, |at| now.0 - at.div_euclid(1000));
-                    let value = match row.values.get(feature) {
-                        Some(Value::String(text)) => text.clone(),
-                        Some(Value::Number(number)) => number
-                            .as_f64()
-                            .map_or_else(|| number.to_string(), inputs::short),
-                        Some(Value::Null) | None => "null".into(),
-                        Some(other) => other.to_string(),
-                    };
-                    (readable(&row.key), value, age)
-                })
-                .collect(),
-        };
+        let values = self.some_values(&definition, feature, 50)?;
         Ok(FeatureDetail {
             row: self.row(&definition, feature, made.as_ref(), &users, &drifting),
             meaning: meaning(&definition, feature),
@@ -194,7 +313,7 @@ impl Catalog {
                 .and_then(|made| made.equality.get(feature).copied()),
             values,
             join_command: self.join_command(&definition, feature),
-            definition: ViewPage::default(),
+            definition: self.view_page(services, view)?,
             view: definition,
         })
     }

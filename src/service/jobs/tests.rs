@@ -13,18 +13,21 @@ use crate::service::Services;
 use crate::service::tracking::NewRun;
 use crate::workspace::Workspace;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::broadcast::Receiver;
 
-struct Noon;
+/// Stands at noon until it is moved.
+struct Noon(AtomicI64);
 
 impl Clock for Noon {
     fn now(&self) -> Timestamp {
-        Timestamp(43_200_000)
+        Timestamp(43_200_000 + self.0.load(Ordering::Relaxed))
     }
 }
 
 struct House {
     services: Arc<Services>,
+    clock: Arc<Noon>,
     events: Receiver<Event>,
     _folder: tempfile::TempDir,
 }
@@ -32,8 +35,10 @@ struct House {
 fn house() -> House {
     let folder = tempfile::tempdir().unwrap();
     let workspace = Workspace::at(folder.path()).unwrap();
-    let services = Services::open(workspace, Config::default(), Arc::new(Noon)).unwrap();
+    let clock = Arc::new(Noon(AtomicI64::new(0)));
+    let services = Services::open(workspace, Config::default(), Arc::clone(&clock) as _).unwrap();
     House {
+        clock,
         events: services.core.bus.subscribe(),
         services,
         _folder: folder,
@@ -174,10 +179,15 @@ fn a_lost_worker_is_tried_again_as_often_as_allowed() {
     assert_eq!(
         row.cause,
         Cause::Retry {
-            detail: "killed".to_owned()
+            detail: "killed".to_owned(),
+            not_before: Some(Timestamp(43_201_000)),
         }
     );
+    assert!(house.jobs().claim().unwrap().is_none());
+    assert_eq!(house.jobs().due().unwrap(), Some(Timestamp(43_201_000)));
+    house.clock.0.store(1_000, Ordering::Relaxed);
     assert_eq!(house.jobs().claim().unwrap().unwrap().0.attempt, 2);
+    assert_eq!(house.jobs().due().unwrap(), None);
     house.jobs().lost(job, "killed").unwrap();
     assert_eq!(house.state(job), JobState::Lost);
     assert_eq!(house.status(&run), RunStatus::Killed);

@@ -5,7 +5,8 @@ use super::sources::Origin;
 use super::{CHAMPION, Registry, check_name, object};
 use crate::domain::registry::{AliasMove, ModelVersion, MoveKind, RegisteredModel};
 use crate::domain::run::Pair;
-use crate::domain::{Error, Event, ModelName, Result, Version};
+use crate::domain::{Error, Event, ModelName, Result, Seen, Version};
+use crate::service::seen::{Edited, unchanged};
 use crate::service::tracking::{limits, logged_models};
 use crate::store::audit::{self, AuditLine};
 use crate::store::conditions::PROMPT;
@@ -104,6 +105,18 @@ fn check_new_alias(alias: &str) -> Result<()> {
     Ok(())
 }
 
+/// As [`unchanged`]; no description and an empty one are the same.
+fn as_described(
+    transaction: &Transaction<'_>,
+    edited: &Edited<'_>,
+    seen: Option<Seen<String>>,
+    now: &str,
+) -> Result<()> {
+    let seen = seen.map(|seen| Seen::of(seen.was.filter(|text| !text.is_empty())));
+    let now = Some(now).filter(|text| !text.is_empty());
+    unchanged(transaction, edited, seen.as_ref(), now)
+}
+
 fn unknown_alias(model: &ModelName, alias: &str) -> Error {
     Error::invalid(format!("model `{model}` has no alias `{alias}`"))
 }
@@ -130,7 +143,9 @@ impl Registry {
         &self,
         model: &ModelName,
         line: AuditLine,
-        change: impl FnOnce(&Transaction<'_>, &RegisteredModel) -> Result<Told> + Send + 'static,
+        change: impl FnOnce(&Transaction<'_>, &AuditLine, &RegisteredModel) -> Result<Told>
+        + Send
+        + 'static,
     ) -> Result<()> {
         self.model(model)?;
         let name = model.clone();
@@ -140,7 +155,7 @@ impl Registry {
                     "there is no registered model `{name}`"
                 )));
             };
-            let (old, new) = change(transaction, &found)?;
+            let (old, new) = change(transaction, &line, &found)?;
             audit::change(transaction, &line, old.as_deref(), new.as_deref())
         })?;
         self.told(model);
@@ -198,36 +213,54 @@ impl Registry {
         self.model(model)
     }
 
-    /// Changes a model's description.
+    /// Changes a model's description; refused when it is not the one that the asker has `seen`.
     pub fn describe_model(
         &self,
         model: &ModelName,
         text: &str,
         by: &str,
+        seen: Option<Seen<String>>,
     ) -> Result<RegisteredModel> {
         let line = self.line(by, "describe_model", model, String::new());
         let (at, text) = (line.at, text.to_owned());
-        self.change_model(model, line, move |transaction, found| {
+        self.change_model(model, line, move |transaction, line, found| {
+            let edited = Edited {
+                what: &format!("the description of `{}`", found.name),
+                object: &line.object,
+                action: &line.action,
+                detail: &line.detail,
+            };
+            as_described(transaction, &edited, seen, &found.description)?;
             registered_models::describe(transaction, &found.name, &text, at)?;
             Ok((Some(found.description.clone()), Some(text)))
         })?;
         self.model(model)
     }
 
-    /// Sets (some value) or removes (none) a model's tag; removing one that is not there changes nothing.
+    /// Sets (some value) or removes (none) a model's tag; removing one that is not there changes nothing. Refused when it
+    /// is not what the asker has `seen`.
     pub fn tag_model(
         &self,
         model: &ModelName,
         key: &str,
         value: Option<String>,
         by: &str,
+        seen: Option<Seen<String>>,
     ) -> Result<()> {
         check_tag(key, value.as_deref().unwrap_or_default())?;
         let line = self.line(by, "tag_model", model, key.to_owned());
         let key = key.to_owned();
-        self.change_model(model, line, move |transaction, found| {
+        self.change_model(model, line, move |transaction, line, found| {
+            let before = value_of(&found.tags, &key);
+            let edited = Edited {
+                what: &format!("tag `{key}` of `{}`", found.name),
+                object: &line.object,
+                action: &line.action,
+                detail: &line.detail,
+            };
+            unchanged(transaction, &edited, seen.as_ref(), before.as_deref())?;
             registered_models::set_tag(transaction, &found.name, &key, value.as_deref())?;
-            Ok((value_of(&found.tags, &key), value))
+            Ok((before, value))
         })
     }
 
@@ -377,7 +410,9 @@ impl Registry {
         model: &ModelName,
         version: Version,
         line: AuditLine,
-        change: impl FnOnce(&Transaction<'_>, &ModelVersion) -> Result<Told> + Send + 'static,
+        change: impl FnOnce(&Transaction<'_>, &AuditLine, &ModelVersion) -> Result<Told>
+        + Send
+        + 'static,
     ) -> Result<VersionRecord> {
         let name = model.clone();
         self.version(model, version)?;
@@ -388,30 +423,39 @@ impl Registry {
                     version.0
                 )));
             };
-            let (old, new) = change(transaction, &found)?;
+            let (old, new) = change(transaction, &line, &found)?;
             audit::change(transaction, &line, old.as_deref(), new.as_deref())
         })?;
         self.told(model);
         self.record(model, version)
     }
 
-    /// Changes a version's description.
+    /// Changes a version's description; refused when it is not the one that the asker has `seen`.
     pub fn describe_version(
         &self,
         model: &ModelName,
         version: Version,
         text: &str,
         by: &str,
+        seen: Option<Seen<String>>,
     ) -> Result<VersionRecord> {
         let line = self.line(by, "describe_version", model, version.to_string());
         let (at, text) = (line.at, text.to_owned());
-        self.change_version(model, version, line, move |transaction, found| {
+        self.change_version(model, version, line, move |transaction, line, found| {
+            let edited = Edited {
+                what: &format!("the description of {} of `{}`", found.version, found.model),
+                object: &line.object,
+                action: &line.action,
+                detail: &line.detail,
+            };
+            as_described(transaction, &edited, seen, &found.description)?;
             model_versions::describe(transaction, &found.model, found.version, &text, at)?;
             Ok((Some(found.description.clone()), Some(text)))
         })
     }
 
-    /// Sets (some value) or removes (none) a version's tag; removing one that is not there changes nothing.
+    /// Sets (some value) or removes (none) a version's tag; removing one that is not there changes nothing. Refused when it
+    /// is not what the asker has `seen`.
     pub fn tag_version(
         &self,
         model: &ModelName,
@@ -419,11 +463,20 @@ impl Registry {
         key: &str,
         value: Option<String>,
         by: &str,
+        seen: Option<Seen<String>>,
     ) -> Result<()> {
         check_tag(key, value.as_deref().unwrap_or_default())?;
         let line = self.line(by, "tag_version", model, format!("{version} {key}"));
         let key = key.to_owned();
-        self.change_version(model, version, line, move |transaction, found| {
+        self.change_version(model, version, line, move |transaction, line, found| {
+            let before = value_of(&found.tags, &key);
+            let edited = Edited {
+                what: &format!("tag `{key}` of {} of `{}`", found.version, found.model),
+                object: &line.object,
+                action: &line.action,
+                detail: &line.detail,
+            };
+            unchanged(transaction, &edited, seen.as_ref(), before.as_deref())?;
             model_versions::set_tag(
                 transaction,
                 &found.model,
@@ -431,12 +484,13 @@ impl Registry {
                 &key,
                 value.as_deref(),
             )?;
-            Ok((value_of(&found.tags, &key), value))
+            Ok((before, value))
         })?;
         Ok(())
     }
 
-    /// Moves a version to a stage; with `archive`, the others in `Staging` or `Production` make room.
+    /// Moves a version to a stage; with `archive`, the others in `Staging` or `Production` make room. Refused when it is
+    /// not in the stage that the asker has `seen`.
     pub fn set_stage(
         &self,
         model: &ModelName,
@@ -444,6 +498,7 @@ impl Registry {
         name: &str,
         archive: bool,
         by: &str,
+        seen: Option<Seen<String>>,
     ) -> Result<VersionRecord> {
         let stage = stage(name)?;
         if archive && !matches!(stage, "Staging" | "Production") {
@@ -453,7 +508,18 @@ impl Registry {
         }
         let line = self.line(by, "set_stage", model, format!("{version} to {stage}"));
         let at = line.at;
-        self.change_version(model, version, line, move |transaction, found| {
+        self.change_version(model, version, line, move |transaction, line, found| {
+            let now = match found.stage.as_str() {
+                "" => STAGES[0],
+                now => now,
+            };
+            let edited = Edited {
+                what: &format!("the stage of {} of `{}`", found.version, found.model),
+                object: &line.object,
+                action: &line.action,
+                detail: &format!("{version} to {now}"),
+            };
+            unchanged(transaction, &edited, seen.as_ref(), Some(now))?;
             model_versions::set_stage(
                 transaction,
                 &found.model,

@@ -9,7 +9,6 @@ use crate::domain::registry::{LineageLine, ModelVersion};
 use crate::domain::run::{DatasetInput, Run};
 use crate::service::Services;
 use crate::store::jobs;
-use sha2::{Digest as _, Sha256};
 
 /// Hexadecimal digits of a digest that are shown.
 const SHORT: usize = 12;
@@ -123,12 +122,6 @@ impl Registry {
         }
         if let Some(JobSpec::Train(train)) = &spec {
             for used in &train.table.views {
-                // a view has no number: what defines it is its version
-                let definition = serde_json::to_vec(&used.view)?;
-                let digest: String = Sha256::digest(&definition)
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect();
                 let role = if used.prefix.is_empty() {
                     String::new()
                 } else {
@@ -137,11 +130,14 @@ impl Registry {
                 fact(
                     "view",
                     format!(
-                        "{}{role}: {} features of {}, definition {}",
+                        "{} {}{role}: {} features of {}",
                         used.view.name,
+                        match used.view.version {
+                            0 => "not applied".to_owned(),
+                            version => format!("v{version}"),
+                        },
                         used.features.len(),
                         used.source.name(),
-                        short(&digest)
                     ),
                 );
             }

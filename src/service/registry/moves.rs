@@ -4,7 +4,7 @@
 use super::{Registry, names, object};
 use crate::domain::registry::{AliasMove, CHAMPION, MoveKind, PromotionPage};
 use crate::domain::trigger::{Check, Gate};
-use crate::domain::{Error, Event, ModelName, Result, Version};
+use crate::domain::{Error, Event, ModelName, Result, Seen, Version};
 use crate::service::{Services, promotion};
 use crate::store::audit::{self, AuditLine};
 use crate::store::registry::{self as rows, NewMove};
@@ -23,7 +23,7 @@ impl Registry {
         self.promote_as_seen(model, version, by, force, reason, None)
     }
 
-    /// The same, refused when the champion is not the one that the asker has `seen` (some of none: there was none).
+    /// The same, refused when the champion is not the one that the asker has `seen`.
     pub fn promote_as_seen(
         &self,
         model: &ModelName,
@@ -31,7 +31,7 @@ impl Registry {
         by: &str,
         force: bool,
         reason: &str,
-        seen: Option<Option<Version>>,
+        seen: Option<Seen<Version>>,
     ) -> Result<AliasMove> {
         let target = self.version(model, version)?;
         let passed = match &target.gate {
@@ -119,13 +119,13 @@ impl Registry {
         self.rollback_as_seen(model, to, by, None)
     }
 
-    /// The same, refused when the champion is not the one that the asker has `seen` (some of none: there was none).
+    /// The same, refused when the champion is not the one that the asker has `seen`.
     pub fn rollback_as_seen(
         &self,
         model: &ModelName,
         to: Option<Version>,
         by: &str,
-        seen: Option<Option<Version>>,
+        seen: Option<Seen<Version>>,
     ) -> Result<AliasMove> {
         let version = self.rollback_target(model, to)?;
         self.move_alias(
@@ -142,13 +142,14 @@ impl Registry {
         )
     }
 
-    /// Sets or removes any other alias.
+    /// Sets or removes any other alias; refused when it is not where the asker has `seen` it.
     pub fn set_alias(
         &self,
         model: &ModelName,
         alias: &str,
         version: Option<Version>,
         by: &str,
+        seen: Option<Seen<Version>>,
     ) -> Result<AliasMove> {
         names::check_alias(alias)?;
         match version {
@@ -156,7 +157,8 @@ impl Registry {
                 self.version(model, version)?;
             }
             None => {
-                if self.resolve(model, alias)?.is_none() {
+                // one that somebody saw and that is gone now is the move's affair
+                if seen.is_none() && self.resolve(model, alias)?.is_none() {
                     return Err(Error::not_found(format!(
                         "model `{model}` has no alias `{alias}`"
                     )));
@@ -173,7 +175,7 @@ impl Registry {
                 by: by.to_owned(),
                 reason: String::new(),
             },
-            None,
+            seen,
         )
     }
 
@@ -182,7 +184,7 @@ impl Registry {
     pub(super) fn move_alias(
         &self,
         new: NewMove,
-        seen: Option<Option<Version>>,
+        seen: Option<Seen<Version>>,
     ) -> Result<AliasMove> {
         let new = NewMove {
             by: acting::by(&new.by),
@@ -190,8 +192,8 @@ impl Registry {
         };
         let moved = self.core.store.write(move |transaction| {
             let now = rows::alias(transaction, &new.model, &new.alias)?;
-            if let Some(seen) = seen.filter(|seen| *seen != now) {
-                return Err(moved_meanwhile(transaction, &new, seen, now)?);
+            if let Some(seen) = seen.filter(|seen| seen.was != now) {
+                return Err(moved_meanwhile(transaction, &new, seen.was, now)?);
             }
             if now == new.to {
                 return Err(Error::conflict(match now {

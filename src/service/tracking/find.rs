@@ -18,6 +18,7 @@ impl Tracking {
         limit: u64,
     ) -> Result<Vec<Experiment>> {
         let filter = search::parse_for(Kind::Experiments, filter, Dialect::Mlflow)?;
+        search::check_orders(order_by.len())?;
         let orders = order_by
             .iter()
             .map(|clause| search::parse_order_for(Kind::Experiments, clause))

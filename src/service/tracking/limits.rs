@@ -2,7 +2,8 @@
 
 use crate::domain::metric::Metric;
 use crate::domain::run::Pair;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, ExperimentId, Result};
+use crate::store::experiments;
 use rustc_hash::FxHashSet;
 
 /// Metrics in one batch.
@@ -23,6 +24,9 @@ const TAG_VALUE: usize = 8000;
 const EXPERIMENT_TAG_VALUE: usize = 20_000;
 /// Characters of an experiment's name.
 const EXPERIMENT_NAME: usize = 500;
+
+/// Experiments of one search: SQLite takes 32,766 values in a statement.
+const EXPERIMENTS: usize = 10_000;
 
 fn length(what: &str, text: &str, limit: usize) -> Result<()> {
     let length = text.chars().count();
@@ -94,6 +98,23 @@ pub fn experiment_name(name: &str) -> Result<()> {
         return Err(Error::invalid("an experiment needs a name"));
     }
     length("the experiment's name", name, EXPERIMENT_NAME)
+}
+
+/// Numbers of the experiments of a search, each once.
+pub fn experiments(ids: &[ExperimentId]) -> Result<Vec<i64>> {
+    let mut numbers = ids
+        .iter()
+        .map(experiments::number)
+        .collect::<Result<Vec<_>>>()?;
+    numbers.sort_unstable();
+    numbers.dedup();
+    if numbers.len() > EXPERIMENTS {
+        return Err(Error::invalid(format!(
+            "{} experiments, at most {EXPERIMENTS} are searched at once",
+            numbers.len()
+        )));
+    }
+    Ok(numbers)
 }
 
 /// A whole batch: it is refused whole.

@@ -2,19 +2,23 @@
 //! What runs read and made of them.
 
 use super::artifacts::path_of;
-use super::{Tracking, active, names};
+use super::edits::is_told;
+use super::{Tracking, active, limits, names};
 use crate::domain::experiment::Lifecycle;
 use crate::domain::logged_model::{LoggedModel, LoggedModelStatus, ModelMetric};
 use crate::domain::metric::Metric;
 use crate::domain::run::Pair;
-use crate::domain::{Error, ExperimentId, LoggedModelId, Result, RunId};
+use crate::domain::{Error, ExperimentId, LoggedModelId, Result, RunId, Timestamp};
 use crate::store::artifacts::Entry;
 use crate::store::logged_models::{self as rows, ModelOrder, ModelScope};
 use crate::store::search::{self, Dialect, Kind, Subject};
-use crate::store::{Transaction, experiments, runs};
+use crate::store::{Transaction, audit, experiments, runs};
 
 /// The tag of a logged model that names the versions made of it: a JSON list of names and versions.
 const VERSIONS: &str = "mlflow.modelVersions";
+
+/// Datasets of a search at most.
+const DATASETS: usize = 100;
 
 /// A logged model to be made.
 #[derive(Clone, Debug, Default)]
@@ -81,6 +85,30 @@ fn absent(id: &LoggedModelId) -> Error {
 /// A model as it is in a transaction, deleted or not.
 fn there(transaction: &Transaction<'_>, id: &LoggedModelId) -> Result<LoggedModel> {
     rows::get(transaction, id)?.ok_or_else(|| absent(id))
+}
+
+/// The audit's row of a tag; none of a value becoming itself.
+fn tell_tag(
+    transaction: &Transaction<'_>,
+    at: Timestamp,
+    model: &LoggedModel,
+    key: &str,
+    new: Option<&str>,
+) -> Result<()> {
+    let old = model
+        .tags
+        .iter()
+        .find(|tag| tag.key == key)
+        .map(|tag| tag.value.as_str());
+    if old == new || !is_told(old.is_some()) {
+        return Ok(());
+    }
+    let line = audit::of_actor(at, "tag_logged_model", object(&model.id), key);
+    audit::change(transaction, &line, old, new)
+}
+
+fn object(id: &LoggedModelId) -> String {
+    format!("logged_model:{id}")
 }
 
 fn check_name(name: &str) -> Result<()> {
@@ -252,27 +280,39 @@ impl Tracking {
     pub fn delete_logged_model(&self, id: &LoggedModelId) -> Result<()> {
         let (id, now) = (id.clone(), self.core.now());
         self.core.store.write(move |transaction| {
-            there(transaction, &id)?;
-            rows::set_lifecycle(transaction, &id, Lifecycle::Deleted, now)
+            let model = there(transaction, &id)?;
+            rows::set_lifecycle(transaction, &id, Lifecycle::Deleted, now)?;
+            let name = Some(model.name.as_str());
+            audit::by_actor(
+                transaction,
+                now,
+                "delete_logged_model",
+                object(&id),
+                name,
+                None,
+            )
         })
     }
 
     /// Sets tags of a model.
     pub fn tag_logged_model(&self, id: &LoggedModelId, tags: Vec<Pair>) -> Result<()> {
         tags.iter().try_for_each(|pair| check_pair("tag", pair))?;
-        let id = id.clone();
+        let (id, now) = (id.clone(), self.core.now());
         self.core.store.write(move |transaction| {
-            there(transaction, &id)?;
-            tags.iter()
-                .try_for_each(|tag| rows::set_tag(transaction, &id, tag))
+            let model = there(transaction, &id)?;
+            tags.iter().try_for_each(|tag| {
+                tell_tag(transaction, now, &model, &tag.key, Some(&tag.value))?;
+                rows::set_tag(transaction, &id, tag)
+            })
         })
     }
 
     /// Removes a tag that there is.
     pub fn untag_logged_model(&self, id: &LoggedModelId, key: &str) -> Result<()> {
-        let (id, key) = (id.clone(), key.to_owned());
+        let (id, key, now) = (id.clone(), key.to_owned(), self.core.now());
         self.core.store.write(move |transaction| {
-            there(transaction, &id)?;
+            let model = there(transaction, &id)?;
+            tell_tag(transaction, now, &model, &key, None)?;
             match rows::delete_tag(transaction, &id, &key)? {
                 true => Ok(()),
                 false => Err(Error::not_found(format!(
@@ -327,16 +367,15 @@ impl Tracking {
         if search.datasets.iter().any(|(name, _)| name.is_empty()) {
             return Err(Error::invalid("a dataset needs its `dataset_name`"));
         }
+        search::check_orders(search.order_by.len())?;
+        if search.datasets.len() > DATASETS {
+            return Err(Error::invalid(format!(
+                "{} datasets, at most {DATASETS} are allowed",
+                search.datasets.len()
+            )));
+        }
         let scope = ModelScope {
-            experiments: search
-                .experiments
-                .iter()
-                .map(|id| {
-                    id.as_str().parse().map_err(|_| {
-                        Error::invalid(format!("`{id}` is no experiment id: it is a number"))
-                    })
-                })
-                .collect::<Result<_>>()?,
+            experiments: limits::experiments(&search.experiments)?,
             filter: search::parse_for(Kind::LoggedModels, &search.filter, Dialect::Mlflow)?,
             datasets: search.datasets.clone(),
         };

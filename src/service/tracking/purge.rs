@@ -379,7 +379,7 @@ mod tests {
         let version = crate::domain::Version(1);
         services
             .registry
-            .set_alias(&model, "best", Some(version), "ana")
+            .set_alias(&model, "best", Some(version), "ana", None)
             .unwrap();
         assert!(
             tracking
@@ -388,7 +388,7 @@ mod tests {
         );
         services
             .registry
-            .set_alias(&model, "best", None, "ana")
+            .set_alias(&model, "best", None, "ana", None)
             .unwrap();
         tracking
             .purge_runs(std::slice::from_ref(&run), true, "ana")

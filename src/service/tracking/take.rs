@@ -267,6 +267,12 @@ fn version(
     touched: &mut Touched,
 ) -> Result<Taken> {
     let mut differences = Vec::new();
+    if registry::model(transaction, &there.model)?.is_none() {
+        return Err(Error::not_found(format!(
+            "{}: there is no registered model `{}`",
+            there.version, there.model
+        )));
+    }
     let known = registry::version(transaction, &there.model, there.version)?;
     let new = known.is_none();
     match known {
@@ -288,6 +294,14 @@ fn version(
 }
 
 fn alias(transaction: &Transaction<'_>, new: &NewMove, touched: &mut Touched) -> Result<Taken> {
+    if let Some(version) = new.to
+        && registry::version(transaction, &new.model, version)?.is_none()
+    {
+        return Err(Error::not_found(format!(
+            "alias `{}`: model `{}` has no version `{}`",
+            new.alias, new.model, version.0
+        )));
+    }
     let here = registry::alias(transaction, &new.model, &new.alias)?;
     if here == new.to {
         return Ok(Taken::default());

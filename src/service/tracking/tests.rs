@@ -4,10 +4,12 @@
 
 use super::{METRIC_TAG, NewRun};
 use crate::config::Config;
+use crate::domain::access::{Actor, Role, RunScope};
 use crate::domain::metric::Metric;
-use crate::domain::run::{Pair, RunQuery};
-use crate::domain::{ErrorKind, RunId, SystemClock, Timestamp};
+use crate::domain::run::{Pair, RunQuery, RunStatus};
+use crate::domain::{ErrorKind, RunId, Seen, SystemClock, Timestamp};
 use crate::service::Services;
+use crate::service::access::on_behalf;
 use crate::workspace::Workspace;
 use std::sync::Arc;
 
@@ -293,4 +295,150 @@ fn the_best_run_is_said_in_words() {
         "bo-0.9 is best by auc 0.9000; bo-0.9 beats ana-0.7 by 0.2000 auc; no common folds show how much of it is noise"
     );
     assert_eq!(table.rows[0].name, "bo-0.9");
+}
+
+#[test]
+fn what_somebody_changes_of_a_run_is_in_the_audit_and_its_own_log_is_not() {
+    let (_folder, services) = house();
+    let tracking = &services.tracking;
+    let id = run(&services, "told", Vec::new());
+    let object = format!("run:{id}");
+    let told =
+        |services: &Services| -> Vec<(String, String, String, Option<String>, Option<String>)> {
+            services
+                .access
+                .audit(Some(&object), 100)
+                .unwrap()
+                .into_iter()
+                .map(|line| (line.by, line.action, line.detail, line.old, line.new))
+                .collect()
+        };
+    let some = |text: &str| Some(text.to_owned());
+    // the daemon, a run's own token, and a script of an open loopback that writes what was not there
+    tracking.tag_run(&id, "team", some("a"), None).unwrap();
+    let scope = RunScope {
+        run: id.clone(),
+        experiment: "0".into(),
+    };
+    on_behalf(Some(actor("run", Some(scope))), || {
+        tracking.tag_run(&id, "team", some("b"), None).unwrap();
+    });
+    on_behalf(Some(actor("", None)), || {
+        tracking.tag_run(&id, "size", some("1"), None).unwrap();
+        tracking
+            .update_run(&id, Some(RunStatus::Finished), None, None)
+            .unwrap();
+    });
+    assert_eq!(told(&services), []);
+    // over what was there, by nobody; anything by somebody
+    on_behalf(Some(actor("", None)), || {
+        tracking.tag_run(&id, "size", some("2"), None).unwrap();
+        tracking
+            .log_batch(
+                &id,
+                Vec::new(),
+                Vec::new(),
+                vec![pair("size", "3"), pair("new", "x")],
+            )
+            .unwrap();
+    });
+    on_behalf(Some(actor("ana", None)), || {
+        tracking.tag_run(&id, "fresh", some("y"), None).unwrap();
+        tracking.tag_run(&id, "fresh", some("y"), None).unwrap();
+        tracking.tag_run(&id, "size", None, None).unwrap();
+        tracking
+            .update_run(&id, Some(RunStatus::Failed), None, some("renamed"))
+            .unwrap();
+    });
+    let line = |by: &str, action: &str, detail: &str, old: Option<&str>, new: Option<&str>| {
+        (
+            by.to_owned(),
+            action.to_owned(),
+            detail.to_owned(),
+            old.map(str::to_owned),
+            new.map(str::to_owned),
+        )
+    };
+    let told = told(&services);
+    let before = told[0].3.clone();
+    assert_eq!(
+        told,
+        [
+            line(
+                "ana",
+                "tag_run",
+                super::RUN_NAME,
+                before.as_deref(),
+                Some("renamed")
+            ),
+            line(
+                "ana",
+                "update_run",
+                "status",
+                Some("FINISHED"),
+                Some("FAILED")
+            ),
+            line("ana", "tag_run", "size", Some("3"), None),
+            line("ana", "tag_run", "fresh", None, Some("y")),
+            line("", "tag_run", "size", Some("2"), Some("3")),
+            line("", "tag_run", "size", Some("1"), Some("2")),
+        ]
+    );
+    // who comes late is told who was there before, and what is there now
+    let seen = Some(Seen::of(some("x")));
+    let late = tracking.tag_run(&id, "fresh", some("z"), seen).unwrap_err();
+    assert_eq!(late.kind, ErrorKind::Conflict);
+    for part in [
+        "tag `fresh` of run `renamed` is `y` now",
+        "changed by ana at",
+        "you saw `x`",
+    ] {
+        assert!(late.message.contains(part), "{late}");
+    }
+    let seen = Some(Seen::of(some("y")));
+    tracking.tag_run(&id, "fresh", some("z"), seen).unwrap();
+}
+
+fn actor(name: &str, scope: Option<RunScope>) -> Arc<Actor> {
+    Arc::new(Actor {
+        name: name.to_owned(),
+        from: "10.0.0.7".to_owned(),
+        role: Role::Operator,
+        token: scope.as_ref().map(|_| "ty_00000000".to_owned()),
+        scope,
+    })
+}
+
+#[test]
+fn a_search_beyond_what_a_statement_takes_is_refused() {
+    let (_folder, services) = house();
+    let search = |filter: String, orders: usize, experiments: usize| {
+        services.tracking.search_runs(&super::RunSearch {
+            experiments: (0..experiments)
+                .map(|number| number.to_string().into())
+                .collect(),
+            filter,
+            order_by: vec!["metrics.a".to_owned(); orders],
+            limit: 5,
+            ..super::RunSearch::default()
+        })
+    };
+    let many = |count: usize| vec!["metrics.a < 1"; count].join(" and ");
+    search(many(300), 32, 10_000).unwrap();
+    for (filter, orders, experiments, why) in [
+        (many(301), 1, 1, "more than 300 comparisons"),
+        (String::new(), 33, 1, "at most 32"),
+        (String::new(), 1, 10_001, "at most 10000"),
+        (
+            format!("tags.a LIKE '{}'", "%a".repeat(6_000)),
+            1,
+            1,
+            "at most 10000 characters",
+        ),
+    ] {
+        let refused = search(filter, orders, experiments).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::Invalid);
+        assert!(refused.message.contains(why), "{refused}");
+        assert!(refused.message.len() < 1_000, "{refused}");
+    }
 }

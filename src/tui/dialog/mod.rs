@@ -8,9 +8,9 @@ use super::effect::{Effect, Then};
 use super::field::Field;
 use super::keymap::{Action, Key, Keymap};
 use super::panes::{Answer, PaneId};
-use crate::api::protocol::{Command, SeenChampion};
-use crate::domain::Timestamp;
+use crate::api::protocol::Command;
 use crate::domain::registry::PromotionPage;
+use crate::domain::{Seen, Timestamp};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// Keys do not act for so long after a dialog opened.
@@ -290,9 +290,7 @@ impl Open {
             },
             Dialog::Promotion { page, back } => {
                 // what this dialog shows: another one may have moved it meanwhile
-                let seen = Some(SeenChampion {
-                    champion: page.now.as_ref().map(|now| now.version),
-                });
+                let seen = Some(Seen::of(page.now.as_ref().map(|now| now.version)));
                 let command = if *back {
                     Command::Rollback {
                         model: page.model.clone(),

@@ -1,9 +1,9 @@
 //! What the daemon says: snapshots, events, the state of the link, replies to commands.
 
 use super::to_pane;
-use crate::api::protocol::{Command, Failure, Reply, SeenChampion, Snapshot, Topic, Update};
+use crate::api::protocol::{Command, Failure, Reply, Snapshot, Topic, Update};
 use crate::domain::registry::MoveKind;
-use crate::domain::{ErrorKind, Event, Timestamp};
+use crate::domain::{ErrorKind, Event, Seen, Timestamp};
 use crate::tui::app::{App, LinkState, Said, UNDO_MS, Undo};
 use crate::tui::command;
 use crate::tui::dialog::Dialog;
@@ -156,7 +156,7 @@ pub fn on_reply(
                     let undo = Command::Rollback {
                         model: moved.model.clone(),
                         to: Some(from),
-                        seen: Some(SeenChampion { champion: moved.to }),
+                        seen: Some(Seen::of(moved.to)),
                     };
                     offer_undo(app, &say, undo);
                 }

@@ -44,7 +44,7 @@ fn a_late_feature_says_so_and_is_materialized_after_a_question() {
     assert!(
         effects.iter().any(|effect| matches!(
             effect,
-            Effect::Send { command: Command::Materialize { views, as_of: None }, .. } if views == &["weather".to_owned()]
+            Effect::Send { command: Command::Materialize { views, as_of: None, .. }, .. } if views == &["weather".to_owned()]
         )),
         "{effects:?}"
     );

@@ -3,8 +3,8 @@
 
 use super::Registry;
 use crate::api::protocol::Command;
-use crate::domain::Version;
 use crate::domain::registry::{CHAMPION, ModelVersion};
+use crate::domain::{Seen, Version};
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Effect, Then};
 use crate::tui::panes::{Answer, moves};
@@ -29,7 +29,8 @@ pub(super) enum Change {
 pub(super) struct Asked {
     version: ModelVersion,
     aliases: Vec<(String, Version)>,
-    tags: Vec<(String, String)>,
+    /// None while they are not known.
+    tags: Option<Vec<(String, String)>>,
     changes: Vec<Change>,
 }
 
@@ -42,9 +43,7 @@ impl Registry {
         self.asked = Some(Asked {
             version: row.version.clone(),
             aliases: page.model.aliases.clone(),
-            tags: self
-                .detail()
-                .map_or_else(Vec::new, |page| page.row.version.tags.clone()),
+            tags: self.detail().map(|page| page.row.version.tags.clone()),
             changes,
         });
         vec![Effect::Dialog(dialog)]
@@ -195,10 +194,11 @@ impl Registry {
             })],
             Change::Drop(alias) => self.set_alias(&format!("-{alias}")),
             Change::Stage(stage) => {
-                let set = |stage: &str| Command::SetStage {
+                let set = |stage: &str, seen: &str| Command::SetStage {
                     model: model.clone(),
                     version: number,
                     stage: stage.to_owned(),
+                    seen: Some(Seen::of(Some(seen.to_owned()))),
                 };
                 let before = if version.stage.is_empty() {
                     "None"
@@ -206,10 +206,10 @@ impl Registry {
                     version.stage.as_str()
                 };
                 vec![Effect::Send {
-                    command: set(stage),
+                    command: set(stage, before),
                     then: Then::Undo {
                         say: format!("{model} {number} is in stage {stage} now"),
-                        undo: Box::new(set(before)),
+                        undo: Box::new(set(before, stage)),
                     },
                 }]
             }
@@ -285,11 +285,13 @@ impl Registry {
             .find(|(name, _)| name == alias)
             .map(|(_, version)| *version);
         let (model, version) = (asked.version.model.clone(), asked.version.version);
-        let set = |version| Command::SetAlias {
+        let set = |version, seen| Command::SetAlias {
             model: model.clone(),
             alias: alias.to_owned(),
             version,
+            seen: Some(Seen::of(seen)),
         };
+        let after = (!remove).then_some(version);
         let say = match (remove, before) {
             (true, _) => format!("{model} has no alias {alias} now"),
             (false, Some(before)) if before != version => {
@@ -298,10 +300,10 @@ impl Registry {
             (false, _) => format!("{model} {alias} is {version} now"),
         };
         vec![Effect::Send {
-            command: set((!remove).then_some(version)),
+            command: set(after, before),
             then: Then::Undo {
                 say,
-                undo: Box::new(set(before)),
+                undo: Box::new(set(before, after)),
             },
         }]
     }
@@ -323,26 +325,29 @@ impl Registry {
             return Vec::new();
         }
         let (model, version) = (asked.version.model.clone(), asked.version.version);
-        let set = |value| Command::TagVersion {
+        let set = |value, seen| Command::TagVersion {
             model: model.clone(),
             version,
             key: key.to_owned(),
             value,
+            seen,
         };
-        let before = asked
-            .tags
-            .iter()
-            .find(|(name, _)| name == key)
-            .map(|(_, value)| value.clone());
+        let known = asked.tags.as_ref();
+        let before = known.and_then(|tags| {
+            tags.iter()
+                .find(|(name, _)| name == key)
+                .map(|(_, value)| value.clone())
+        });
+        let seen = known.map(|_| Seen::of(before.clone()));
         let say = match &value {
             Some(value) => format!("{model} {version} has tag {key} = {value}"),
             None => format!("{model} {version} has no tag {key} now"),
         };
         vec![Effect::Send {
-            command: set(value),
+            command: set(value.clone(), seen),
             then: Then::Undo {
                 say,
-                undo: Box::new(set(before)),
+                undo: Box::new(set(before, Some(Seen::of(value)))),
             },
         }]
     }
@@ -355,21 +360,23 @@ impl Registry {
             return Vec::new();
         }
         let (model, version) = (asked.version.model.clone(), asked.version.version);
-        let set = |text: &str| Command::DescribeVersion {
+        let set = |text: &str, seen: &str| Command::DescribeVersion {
             model: model.clone(),
             version,
             text: text.to_owned(),
+            seen: Some(Seen::of(Some(seen.to_owned()))),
         };
+        let before = asked.version.description.as_str();
         let say = if text.is_empty() {
             format!("{model} {version} has no description now")
         } else {
             format!("{model} {version} is described")
         };
         vec![Effect::Send {
-            command: set(text),
+            command: set(text, before),
             then: Then::Undo {
                 say,
-                undo: Box::new(set(&asked.version.description)),
+                undo: Box::new(set(before, text)),
             },
         }]
     }

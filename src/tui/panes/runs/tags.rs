@@ -149,7 +149,7 @@ impl Runs {
             run: tagging.run.clone(),
             key: key.to_owned(),
             value,
-            seen: Some(seen.unwrap_or_default()),
+            seen: Some(Seen::of(seen)),
         };
         let say = match &value {
             Some(value) => format!("{} has tag {key} = {value}", tagging.name),

@@ -369,8 +369,8 @@ fn a_tag_is_set_as_it_was_seen_and_can_be_taken_back() {
         matches!(
             &effects[..],
             [Effect::Send { command: Command::TagRun { key, value: Some(value), seen: Some(seen), .. }, then: Then::Undo { undo, .. } }, ..]
-                if key == "team" && value == "red" && seen.is_empty()
-                    && matches!(&**undo, Command::TagRun { value: None, seen: Some(seen), .. } if seen == "red")
+                if key == "team" && value == "red" && seen.was.is_none()
+                    && matches!(&**undo, Command::TagRun { value: None, seen: Some(seen), .. } if seen.was.as_deref() == Some("red"))
         ),
         "{effects:?}"
     );

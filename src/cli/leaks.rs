@@ -1,0 +1,117 @@
+//! `features check`: whether a feature knows what could not be known at its instant. Reads the workspace's files; no
+//! daemon needed.
+
+use super::connect::Connection;
+use super::output::Output;
+use super::{Exit, Result};
+use crate::config::instant_us;
+use crate::data::leak::{self, Known};
+use crate::domain::{Error, Timestamp};
+use clap::Args;
+
+/// Arguments of `features check`.
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    /// Only these views
+    views: Vec<String>,
+    /// From when on the values of a column were known: `flights.arr_delay=arr_utc`; of whole rows: `weather=available_at`
+    /// (a dataset's `available_at` need not be said again)
+    #[arg(long, value_name = "DATASET[.COLUMN]=COLUMN", value_parser = super::train::pair)]
+    known: Vec<(String, String)>,
+    /// Check as of this instant; may be given again [default: five spread over the view's rows]
+    #[arg(long, value_name = "INSTANT")]
+    as_of: Vec<String>,
+}
+
+pub(crate) fn run(args: &CheckArgs, connection: &Connection, output: &Output) -> Result<Exit> {
+    let workspace = connection.configured()?;
+    let config = crate::service::configuration::load(&workspace)?;
+    if let Some(name) = args
+        .views
+        .iter()
+        .find(|name| !config.views.iter().any(|view| view.name == **name))
+    {
+        return Err(Error::invalid(format!("there is no feature view `{name}`")).into());
+    }
+    let mut known: Vec<Known> = config
+        .datasets
+        .iter()
+        .filter(|dataset| dataset.available_at.is_some())
+        .map(|dataset| Known {
+            dataset: dataset.name.clone(),
+            rows: dataset.available_at.clone(),
+            columns: Vec::new(),
+        })
+        .collect();
+    for (what, instant) in &args.known {
+        let (name, column) = match what.split_once('.') {
+            Some((name, column)) => (name, Some(column)),
+            None => (what.as_str(), None),
+        };
+        if !config.datasets.iter().any(|dataset| dataset.name == name) {
+            return Err(Error::invalid(format!("there is no dataset `{name}`")).into());
+        }
+        let place = match known.iter().position(|one| one.dataset == name) {
+            Some(place) => place,
+            None => {
+                known.push(Known {
+                    dataset: name.to_owned(),
+                    ..Known::default()
+                });
+                known.len() - 1
+            }
+        };
+        match column {
+            Some(column) => known[place]
+                .columns
+                .push((column.to_owned(), instant.clone())),
+            None => known[place].rows = Some(instant.clone()),
+        }
+    }
+    let as_of = args
+        .as_of
+        .iter()
+        .map(|text| {
+            instant_us(text).ok_or_else(|| Error::invalid(format!("`{text}` is no instant")))
+        })
+        .collect::<std::result::Result<Vec<i64>, Error>>()?;
+    let mut leaks = Vec::new();
+    let mut checked = 0;
+    for view in &config.views {
+        if !args.views.is_empty() && !args.views.contains(&view.name) {
+            continue;
+        }
+        output.tick(format!("checking {}", view.name));
+        let source = crate::service::datasets::view_rows(&workspace, &config, view)?;
+        let instants = match as_of.is_empty() {
+            true => leak::instants(view, &source, 5)?,
+            false => as_of.clone(),
+        };
+        leaks.extend(leak::check(view, &source, &known, &instants)?);
+        checked += 1;
+    }
+    output.progress_done(format!("{checked} views checked"));
+    if output.json {
+        output.document(&leaks)?;
+    }
+    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+    for leak in &leaks {
+        let (key, now, then) = &leak.example;
+        output.line(format!(
+            "✗ {} leaks: as of {} it differs for {} of {} entities from what was known; {key}: {} now, {} then",
+            leak.feature,
+            Timestamp(leak.as_of.div_euclid(1000)),
+            leak.differing,
+            leak.entities,
+            value(now),
+            value(then),
+        ));
+    }
+    if leaks.is_empty() {
+        output.line("no feature knows what was not known at its instant");
+    }
+    Ok(match leaks.is_empty() {
+        true => Exit::Done,
+        false => Exit::Failed,
+    })
+}

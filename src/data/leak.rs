@@ -1,0 +1,312 @@
+//! Whether features know what nobody could know: each view is computed as of an instant twice, from all that is there
+//! now, and from what was known by then. A feature that differs leaks the future, whatever the reason: an event time
+//! that is not when the value was known, SQL that looks at later rows. Knows nothing of how a view is made.
+
+use super::{Error, Frame, Result, features, source, sql, timeline};
+use crate::domain::feature::FeatureView;
+use crate::domain::job::DataSource;
+use arrow_array::{Array, ArrayRef, BooleanArray};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// When what is in a dataset of files became known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The dataset.
+    pub dataset: String,
+    /// The column with the instant from which a row is there at all; without it rows are there from the start.
+    pub rows: Option<String>,
+    /// Columns whose value is there from the instant in another (or the same) column on, and is null before.
+    pub columns: Vec<(String, String)>,
+}
+
+/// A feature that differs.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Leak {
+    /// `view:feature`.
+    pub feature: String,
+    /// As of when it was computed; microseconds.
+    pub as_of: i64,
+    /// Entities that have it one way or the other.
+    pub entities: u64,
+    /// Of these, whose values differ.
+    pub differing: u64,
+    /// One of them: its key, the value computed from all that is there now, the value from what was known.
+    pub example: (String, Option<String>, Option<String>),
+}
+
+/// The features of `view` that differ at some of `instants` (microseconds), in the view's order. Fails when nothing in
+/// `known` says when the data behind the view became known.
+pub fn check(
+    view: &FeatureView,
+    source: &DataSource,
+    known: &[Known],
+    instants: &[i64],
+) -> Result<Vec<Leak>> {
+    let mut bases = BTreeMap::new();
+    load(source, &mut bases)?;
+    if !bases
+        .keys()
+        .any(|name| known.iter().any(|one| one.dataset == *name))
+    {
+        let names: Vec<String> = bases.keys().cloned().collect();
+        return Err(features::about(
+            view,
+            &format!(
+                "nothing says when its data became known: give {} an `available_at`, or say which column holds the instant from which a value was known",
+                super::frame::quoted(&names)
+            ),
+        ));
+    }
+    let now = made(source, &bases)?;
+    let mut leaks = Vec::new();
+    for as_of in instants {
+        let mut then = bases.clone();
+        for one in known {
+            if let Some(frame) = then.get_mut(&one.dataset) {
+                *frame = known_by(frame, one, *as_of)
+                    .map_err(|error| Error::new(format!("dataset `{}`: {error}", one.dataset)))?;
+            }
+        }
+        let then = made(source, &then)?;
+        let now = features::newest(view, &now, *as_of)?;
+        let then = features::newest(view, &then, *as_of)?;
+        leaks.extend(differences(view, &now, &then, *as_of)?);
+    }
+    Ok(leaks)
+}
+
+/// Instants to check at: `count` of those in the view's event times, evenly spread over its rows but for both ends.
+pub fn instants(view: &FeatureView, source: &DataSource, count: usize) -> Result<Vec<i64>> {
+    let mut bases = BTreeMap::new();
+    load(source, &mut bases)?;
+    let frame = made(source, &bases)?;
+    let times = timeline::instants(&frame, &view.event_time)
+        .map_err(|error| features::about(view, &error))?;
+    let mut times: Vec<i64> = times.iter().flatten().collect();
+    times.sort_unstable();
+    let mut chosen: Vec<i64> = (1..=count)
+        .filter_map(|at| times.get(times.len() * at / (count + 1)).copied())
+        .collect();
+    chosen.dedup();
+    Ok(chosen)
+}
+
+/// The datasets of files that `source` is made of.
+fn load(source: &DataSource, bases: &mut BTreeMap<String, Frame>) -> Result<()> {
+    match source {
+        DataSource::Files(snapshot) => {
+            if !bases.contains_key(&snapshot.dataset) {
+                let paths: Vec<PathBuf> = snapshot
+                    .files
+                    .iter()
+                    .map(|stamp| PathBuf::from(&stamp.path))
+                    .collect();
+                let frame = source::read(&paths, None).map_err(|error| {
+                    Error::new(format!("dataset `{}`: {error}", snapshot.dataset))
+                })?;
+                bases.insert(snapshot.dataset.clone(), frame);
+            }
+        }
+        DataSource::Sql { from, .. } => from.iter().try_for_each(|one| load(one, bases))?,
+    }
+    Ok(())
+}
+
+/// The rows of `source`, made of `bases`.
+fn made(source: &DataSource, bases: &BTreeMap<String, Frame>) -> Result<Frame> {
+    match source {
+        DataSource::Files(snapshot) => bases
+            .get(&snapshot.dataset)
+            .cloned()
+            .ok_or_else(|| Error::new(format!("dataset `{}` was not read", snapshot.dataset))),
+        DataSource::Sql { name, sql, from } => {
+            let tables = from
+                .iter()
+                .map(|one| Ok((one.name().to_owned(), made(one, bases)?)))
+                .collect::<Result<Vec<_>>>()?;
+            sql::query(&tables, sql)
+                .map_err(|error| Error::new(format!("dataset `{name}`: {error}")))
+        }
+    }
+}
+
+/// What of `frame` was known by `as_of`.
+fn known_by(frame: &Frame, known: &Known, as_of: i64) -> Result<Frame> {
+    let mut then = frame.clone();
+    for (column, instant) in &known.columns {
+        let at = timeline::instants(frame, instant)?;
+        let unknown: BooleanArray = (0..at.len())
+            .map(|row| Some(at.is_null(row) || at.value(row) > as_of))
+            .collect();
+        let values: ArrayRef = arrow_select::nullif::nullif(frame.column(column)?, &unknown)
+            .map_err(|error| Error::new(format!("column `{column}`: {error}")))?;
+        then = then.with(column, values)?;
+    }
+    if let Some(instant) = &known.rows {
+        let at = timeline::instants(frame, instant)?;
+        let kept: Vec<u32> = (0..at.len() as u32)
+            .filter(|row| {
+                let row = *row as usize;
+                at.is_valid(row) && at.value(row) <= as_of
+            })
+            .collect();
+        then = then.take(&kept)?;
+    }
+    Ok(then)
+}
+
+fn differences(view: &FeatureView, now: &Frame, then: &Frame, as_of: i64) -> Result<Vec<Leak>> {
+    let keys = |frame: &Frame| -> Result<Vec<String>> {
+        let columns = view
+            .entity
+            .keys
+            .iter()
+            .map(|key| frame.texts(key))
+            .collect::<Result<Vec<_>>>()?;
+        Ok((0..frame.rows())
+            .map(|row| {
+                let parts = columns.iter().map(|column| column[row].clone());
+                let parts: Vec<String> = parts.map(Option::unwrap_or_default).collect();
+                parts.join(" ")
+            })
+            .collect())
+    };
+    let (keys_now, keys_then) = (keys(now)?, keys(then)?);
+    let mut leaks = Vec::new();
+    for feature in view.stored_names() {
+        let mut values: BTreeMap<&str, (Option<String>, Option<String>)> = BTreeMap::new();
+        for (key, value) in keys_now.iter().zip(now.texts(&feature)?) {
+            values.entry(key).or_default().0 = value;
+        }
+        for (key, value) in keys_then.iter().zip(then.texts(&feature)?) {
+            values.entry(key).or_default().1 = value;
+        }
+        values.retain(|_, (now, then)| now.is_some() || then.is_some());
+        let mut differing = values
+            .iter()
+            .filter(|(_, (now, then))| now != then)
+            .peekable();
+        let Some((key, (value_now, value_then))) = differing.peek().copied() else {
+            continue;
+        };
+        leaks.push(Leak {
+            feature: format!("{}:{feature}", view.name),
+            as_of,
+            entities: values.len() as u64,
+            example: ((*key).to_owned(), value_now.clone(), value_then.clone()),
+            differing: differing.count() as u64,
+        });
+    }
+    Ok(leaks)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::domain::feature::{Aggregate, Entity, WindowSpec};
+    use std::path::Path;
+
+    const HOUR: i64 = 3_600_000_000;
+
+    /// Flights of two planes: scheduled at one instant, arrived and known at a later one.
+    fn flights(folder: &Path) -> DataSource {
+        let mut text = String::from("plane,due,arrived,delay\n");
+        for flight in 0..40 {
+            let (due, delay) = (flight * 60, (flight * 7) % 45);
+            let time = |minute: i64| super::super::instant::format(minute * 60_000_000, true);
+            let plane = flight % 2;
+            text.push_str(&format!(
+                "{plane},{},{},{delay}\n",
+                time(due),
+                time(due + delay)
+            ));
+        }
+        std::fs::write(folder.join("flights.csv"), text).unwrap();
+        DataSource::Files(source::snapshot("flights", folder, "flights.csv", &[]).unwrap())
+    }
+
+    fn known() -> [Known; 1] {
+        let late = |column: &str| (column.to_owned(), "arrived".to_owned());
+        [Known {
+            dataset: "flights".into(),
+            rows: None,
+            columns: vec![late("delay"), late("arrived")],
+        }]
+    }
+
+    fn view(event_time: &str) -> FeatureView {
+        FeatureView {
+            name: "plane".into(),
+            entity: Entity {
+                name: "plane".into(),
+                keys: vec!["plane".into()],
+            },
+            dataset: "flights".into(),
+            event_time: event_time.into(),
+            columns: vec!["delay".into()],
+            windows: vec![WindowSpec {
+                column: "delay".into(),
+                aggregates: vec![Aggregate::Mean],
+                over: vec![("6h".into(), 6 * HOUR)],
+                ..WindowSpec::default()
+            }],
+            ..FeatureView::default()
+        }
+    }
+
+    #[test]
+    fn a_planted_leak_is_flagged_and_the_honest_view_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = flights(folder.path());
+        let at = [10 * HOUR + 1, 20 * HOUR + 1, 31 * HOUR + 1];
+        let leaks = check(&view("due"), &source, &known(), &at).unwrap();
+        assert!(leaks.iter().any(|leak| leak.feature == "plane:delay"));
+        assert!(
+            leaks
+                .iter()
+                .any(|leak| leak.feature == "plane:delay_mean_6h")
+        );
+        assert!(
+            leaks
+                .iter()
+                .all(|leak| leak.differing > 0 && leak.differing <= leak.entities)
+        );
+        assert_eq!(check(&view("arrived"), &source, &known(), &at).unwrap(), []);
+        let mut late = view("due");
+        late.available_at = Some("arrived".into());
+        assert_eq!(check(&late, &source, &known(), &at).unwrap(), []);
+    }
+
+    #[test]
+    fn sql_that_looks_at_later_rows_is_flagged() {
+        let folder = tempfile::tempdir().unwrap();
+        let sql = |expression: &str| DataSource::Sql {
+            name: "next".into(),
+            sql: format!(
+                "select plane, arrived, {expression} as delay from flights where arrived is not null"
+            ),
+            from: vec![flights(folder.path())],
+        };
+        let at = [20 * HOUR + 1];
+        let ahead = sql("lead(delay) over (partition by plane order by arrived)");
+        let leaks = check(&view("arrived"), &ahead, &known(), &at).unwrap();
+        assert_eq!(leaks[0].feature, "plane:delay");
+        assert!(leaks[0].example.1.is_some());
+        let behind = sql("lag(delay) over (partition by plane order by arrived)");
+        assert_eq!(check(&view("arrived"), &behind, &known(), &at).unwrap(), []);
+    }
+
+    #[test]
+    fn data_that_says_nothing_of_when_it_was_known_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = flights(folder.path());
+        let error = check(&view("due"), &source, &[], &[HOUR]).unwrap_err().0;
+        assert!(
+            error.contains("`flights`") && error.contains("available_at"),
+            "{error}"
+        );
+        assert_eq!(instants(&view("due"), &source, 4).unwrap().len(), 4);
+    }
+}

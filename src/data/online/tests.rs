@@ -1,0 +1,229 @@
+//! Bringing a generation up to date gives what reading everything again gives: random facts in random files, some of them
+//! late, with and without an availability time.
+
+use super::batch::Batch;
+use super::merge::{self, Rules};
+use super::newest::newest;
+use super::*;
+use crate::data::source;
+use crate::domain::feature::{Aggregate, Entity, FeatureView, WindowSpec};
+use crate::domain::job::{DataSource, MaterializeSpec};
+use crate::domain::online::{Reading, Since};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const MINUTE: i64 = 60_000_000;
+
+/// Entity, event time, how much later it was known, value in halves; all times in minutes.
+type Fact = (Option<u8>, i64, i64, Option<i64>);
+
+fn fact() -> impl Strategy<Value = Fact> {
+    (
+        prop_oneof![9 => (0u8..4).prop_map(Some), 1 => Just(None)],
+        0i64..60,
+        0i64..15,
+        prop_oneof![5 => (-20i64..20).prop_map(Some), 1 => Just(None)],
+    )
+}
+
+fn write(folder: &Path, name: &str, facts: &[Fact]) {
+    let mut text = String::from("who,at,known,value\n");
+    for (who, at, later, value) in facts {
+        let time = |minutes: i64| instant::format(minutes * MINUTE, true);
+        let who = who.map_or(String::new(), |who| format!("e{who}"));
+        let value = value.map_or(String::new(), |value| (value as f64 / 2.0).to_string());
+        text.push_str(&format!("{who},{},{},{value}\n", time(*at), time(at + later)));
+    }
+    std::fs::write(folder.join(name), text).unwrap();
+}
+
+fn view(known: bool, windows: bool) -> FeatureView {
+    let window = |column: &str, aggregates: &[Aggregate]| WindowSpec {
+        column: column.into(),
+        aggregates: aggregates.to_vec(),
+        over: vec![("5m".into(), 5 * MINUTE), ("20m".into(), 20 * MINUTE)],
+        ..WindowSpec::default()
+    };
+    use Aggregate::{Count, Last, Max, Mean, Sum};
+    FeatureView {
+        name: "v".into(),
+        entity: Entity {
+            name: "who".into(),
+            keys: vec!["who".into()],
+        },
+        dataset: "facts".into(),
+        event_time: "at".into(),
+        available_at: known.then(|| "known".into()),
+        columns: vec!["value".into()],
+        windows: if windows {
+            vec![window("value", &[Count, Sum, Mean, Max, Last])]
+        } else {
+            Vec::new()
+        },
+        ..FeatureView::default()
+    }
+}
+
+fn spec(folder: &Path, view: &FeatureView, as_of: i64, since: Option<Since>) -> MaterializeSpec {
+    MaterializeSpec {
+        view: view.clone(),
+        source: DataSource::Files(source::snapshot("facts", folder, "*.csv", &[]).unwrap()),
+        as_of: as_of * MINUTE,
+        from: None,
+        since,
+    }
+}
+
+fn since(reading: &Reading, as_of: i64) -> Since {
+    Since {
+        generation: 1,
+        revision: 1,
+        as_of: as_of * MINUTE,
+        known: reading.known,
+        files: reading.files.clone(),
+    }
+}
+
+/// By entity: event time, when known, and values as the layout has them.
+type Shown = BTreeMap<Vec<u8>, (Option<i64>, Option<i64>, Vec<String>)>;
+
+fn shown(layout: &Layout, rows: &[OnlineRow]) -> Shown {
+    rows.iter()
+        .map(|row| {
+            let values = Scalars::of(&row.body)
+                .zip(&layout.columns)
+                .map(|(value, column)| format!("{:?}", value.unwrap().of(column.kind)))
+                .collect();
+            (row.key.clone(), (row.event, row.created, values))
+        })
+        .collect()
+}
+
+/// What the store does: rows that were there meet rows that came.
+fn met(before: &Batch, came: &Batch, reading: &Reading) -> (Layout, Vec<OnlineRow>) {
+    let mut places: Vec<usize> = (0..reading.files.len()).collect();
+    places.sort_by_key(|at| &reading.files[*at].stamp.path);
+    let mut order = vec![0; places.len()];
+    for (rank, at) in places.into_iter().enumerate() {
+        order[at] = rank as u32;
+    }
+    let rules = Rules {
+        order,
+        windows: before.header.windows.clone(),
+        empty: [&came.header.empty, &before.header.empty]
+            .into_iter()
+            .find(|empty| !empty.is_empty())
+            .cloned()
+            .unwrap_or_default(),
+    };
+    let mut there: BTreeMap<Vec<u8>, OnlineRow> = before
+        .rows
+        .iter()
+        .map(|row| (row.key.clone(), row.clone()))
+        .collect();
+    let mut rows = Vec::new();
+    for row in &came.rows {
+        rows.push(match there.remove(&row.key) {
+            Some(old) => merge::meet(old, row.clone(), &rules).unwrap(),
+            None => row.clone(),
+        });
+    }
+    for row in there.into_values() {
+        rows.push(merge::alone(row, &rules).unwrap());
+    }
+    let layout = if before.header.layout.columns.is_empty() {
+        came.header.layout.clone()
+    } else {
+        before.header.layout.widened(&came.header.layout)
+    };
+    (layout, rows)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn a_generation_brought_up_to_date_is_what_everything_read_again_gives(
+        files in prop::collection::vec((prop::collection::vec(fact(), 1..12), any::<bool>()), 1..6),
+        first in 0i64..70,
+        then in 0i64..40,
+        known: bool,
+        windows: bool,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let view = view(known, windows);
+        // files of either half lie between each other by name
+        for (number, (facts, _)) in files.iter().enumerate().filter(|(at, (_, early))| *early || *at == 0) {
+            write(folder.path(), &format!("{number}.csv"), facts);
+        }
+        let before = newest(&spec(folder.path(), &view, first, None), &mut |_, _| {}).unwrap();
+        for (number, (facts, _)) in files.iter().enumerate() {
+            write(folder.path(), &format!("{number}.csv"), facts);
+        }
+        let now = first + then;
+        let going_on = spec(folder.path(), &view, now, Some(since(&before.reading, first)));
+        let came = newest(&going_on, &mut |_, _| {}).unwrap();
+        prop_assert!(came.reading.incremental);
+        let (layout, rows) = met(&before.batch, &came.batch, &came.reading);
+        let whole = newest(&spec(folder.path(), &view, now, None), &mut |_, _| {}).unwrap();
+        // whole numbers and numbers of one column may have been of two minds
+        let layout = layout.widened(&whole.batch.header.layout);
+        prop_assert_eq!(shown(&layout, &rows), shown(&whole.batch.header.layout, &whole.batch.rows));
+        prop_assert_eq!(came.reading.known, whole.reading.known);
+        prop_assert!(whole.reading.equality.values().all(|(equal, checked)| equal == checked));
+    }
+}
+
+#[test]
+fn only_what_is_new_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = view(false, false);
+    write(folder.path(), "1.csv", &[(Some(1), 1, 0, Some(2))]);
+    write(folder.path(), "2.csv", &[(Some(2), 30, 0, Some(4))]);
+    let before = newest(&spec(folder.path(), &plain, 40, None), &mut |_, _| {}).unwrap();
+    assert_eq!((before.reading.files_read, before.watermark), (2, Some(30 * MINUTE)));
+    let again = |view: &FeatureView, as_of| {
+        let since = since(&before.reading, 40);
+        newest(&spec(folder.path(), view, as_of, Some(since)), &mut |_, _| {}).unwrap()
+    };
+    assert_eq!(again(&plain, 45).reading.files_read, 0);
+    // a window of 20 minutes reaches back into the second file alone
+    assert_eq!(again(&view(false, true), 45).reading.files_read, 1);
+    assert_eq!(again(&view(false, true), 55).reading.files_read, 0);
+    write(folder.path(), "3.csv", &[(Some(1), 41, 0, Some(6))]);
+    let after = again(&plain, 45);
+    assert_eq!((after.reading.files_read, after.batch.rows.len()), (1, 1));
+    assert_eq!(after.batch.rows[0].source, 2);
+    // a file that changed took its facts with it
+    write(folder.path(), "1.csv", &[(Some(1), 2, 0, Some(2))]);
+    let whole = again(&plain, 45);
+    assert!(!whole.reading.incremental);
+    assert_eq!(whole.reading.files_read, 3);
+}
+
+#[test]
+fn late_facts_are_taken_in_as_far_as_they_are_allowed_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let strict = FeatureView {
+        allowed_lateness: Some(10 * MINUTE),
+        ..view(false, false)
+    };
+    write(folder.path(), "1.csv", &[(Some(1), 30, 0, Some(2))]);
+    let before = newest(&spec(folder.path(), &strict, 40, None), &mut |_, _| {}).unwrap();
+    let facts = [
+        (Some(2), 19, 0, Some(4)),
+        (Some(3), 20, 0, Some(4)),
+        (Some(4), 31, 0, Some(4)),
+    ];
+    write(folder.path(), "2.csv", &facts);
+    let going_on = spec(folder.path(), &strict, 40, Some(since(&before.reading, 40)));
+    let after = newest(&going_on, &mut |_, _| {}).unwrap();
+    assert_eq!((after.reading.late, after.reading.too_late), (1, 1));
+    assert_eq!(after.batch.rows.len(), 2);
+    let from = MaterializeSpec {
+        from: Some(25 * MINUTE),
+        ..spec(folder.path(), &strict, 40, None)
+    };
+    assert_eq!(newest(&from, &mut |_, _| {}).unwrap().batch.rows.len(), 2);
+}

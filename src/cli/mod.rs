@@ -21,11 +21,13 @@ mod models;
 mod monitor;
 mod output;
 mod predict;
+mod profile;
 mod run;
 mod runs;
 mod shell;
 mod tokens;
 mod train;
+mod validate;
 mod wait;
 
 use crate::domain::{Error, ErrorKind};
@@ -120,9 +122,9 @@ enum Command {
     /// One training run of a pipeline
     Train(train::TrainArgs),
     /// Per-column statistics of a file
-    Profile(data::ProfileArgs),
+    Profile(profile::ProfileArgs),
     /// Anomalies of a file against a schema
-    Validate(data::ValidateArgs),
+    Validate(validate::ValidateArgs),
     /// Per-column drift between two files, or a streaming detector over one
     Drift(data::DriftArgs),
     /// SQL over the workspace's datasets
@@ -264,8 +266,8 @@ fn run(cli: Cli, output: &Output) -> Result<Exit> {
         Command::Status => daemon::status(&connection, output),
         Command::Run(args) => run::run(&args, &connection, output),
         Command::Train(args) => train::run(&args, &connection, output),
-        Command::Profile(args) => data::profile(&args, output),
-        Command::Validate(args) => data::validate(&args, output),
+        Command::Profile(args) => profile::run(&args, output),
+        Command::Validate(args) => validate::run(&args, output),
         Command::Drift(args) => data::drift(&args, output),
         Command::Sql(args) => data::sql(&args, &connection, output),
         Command::Features(command) => features::run(&command, &connection, output),

@@ -13,6 +13,7 @@ pub mod file_join;
 pub mod frame;
 mod guess;
 mod in_order;
+pub mod history;
 pub mod instant;
 mod json_lines;
 mod json_rows;

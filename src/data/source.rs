@@ -16,8 +16,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use super::stamps::snapshot;
-pub(super) use super::stamps::verify;
+pub use super::stamps::{snapshot, verify};
 
 /// Rows of a piece when all are read.
 const ROWS: usize = 65_536;

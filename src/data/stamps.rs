@@ -146,7 +146,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 /// That the file is still the one that was hashed: same size and time, or else same content.
-pub(super) fn verify(stamp: &FileStamp) -> Result<()> {
+pub fn verify(stamp: &FileStamp) -> Result<()> {
     let path = Path::new(&stamp.path);
     let now = regular_file::look(path)?;
     if (now.bytes, now.modified_ms()) == (stamp.bytes, stamp.modified)

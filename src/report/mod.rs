@@ -6,6 +6,7 @@
 
 pub mod page;
 pub mod picture;
+pub mod profile;
 
 pub use page::{Section, Table, page};
 pub use picture::{png, svg};

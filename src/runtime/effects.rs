@@ -94,9 +94,15 @@ fn take_in(services: &Services, folder: &Path, spec: &JobSpec, result: &JobResul
                 .datasets
                 .record_violations(&spec.source, violations, *rows)
         }
-        (JobSpec::Profile(spec), JobResult::Profile { profile, .. }) => {
-            services.datasets.take_in_profile(spec, profile)
-        }
+        (
+            JobSpec::Profile(spec),
+            JobResult::Profile {
+                states: Some(states),
+                ..
+            },
+        ) => services
+            .datasets
+            .take_in_profile(spec, &folder.join(states)),
         _ => Ok(()),
     }
 }

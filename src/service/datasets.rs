@@ -244,7 +244,7 @@ impl Datasets {
         let text = std::fs::read_to_string(&path).map_err(|error| {
             Error::from(error).context(format!("reading the schema `{file}` of dataset `{name}`"))
         })?;
-        toml::from_str(&text).map(Some).map_err(|error| {
+        data::schema::parse(&text).map(Some).map_err(|error| {
             Error::invalid(format!("the schema `{file}` of dataset `{name}`: {error}"))
         })
     }

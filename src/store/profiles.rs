@@ -37,13 +37,16 @@ pub struct DatasetProfile {
     pub at: Timestamp,
 }
 
-/// Path and content of the files whose state is kept.
-pub fn known(connection: &Connection, dataset: &str) -> Result<Vec<(String, String)>> {
+/// Path and content of the files whose state is kept in this version (its first byte).
+pub fn known(connection: &Connection, dataset: &str, version: u8) -> Result<Vec<(String, String)>> {
     let mut statement = connection.prepare_cached(
-        "select path, sha256 from dataset_states where dataset = ?1 order by path",
+        "select path, sha256 from dataset_states \
+         where dataset = ?1 and substr(state, 1, 1) = ?2 order by path",
     )?;
     let known = statement
-        .query_map([dataset], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .query_map(params![dataset, [version].as_slice()], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
         .collect::<rusqlite::Result<_>>()?;
     Ok(known)
 }

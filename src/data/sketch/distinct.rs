@@ -1,12 +1,17 @@
-//! How many different values: exact up to 4,096, HyperLogLog beyond (Flajolet et al. 2007, with the
-//! linear counting of small ranges): 16,384 registers, standard error 0.8 %.
+//! How many different values: exact up to 4,096, HyperLogLog beyond (Flajolet et al. 2007) with the estimator of Ertl
+//! (2017, "New cardinality estimation algorithms for HyperLogLog sketches"), which has no bias at any size: 16,384
+//! registers, standard error 0.8 %.
 
+use super::bytes::{Reader, Writer, damaged};
+use crate::data::Result;
 use rustc_hash::FxHashSet;
 
 /// Different values that are counted exactly.
 pub const EXACT: usize = 4_096;
 
 const BITS: u32 = 14;
+/// Greatest rank of a register: the bits that are left, and one.
+const RANKS: usize = 64 - BITS as usize + 1;
 
 /// Of anything that hashes to 64 well-mixed bits; see [`hash_text`] and [`hash_number`].
 #[derive(Clone, Debug)]
@@ -17,8 +22,10 @@ pub struct Distinct {
 #[derive(Clone, Debug)]
 enum Seen {
     Hashes(FxHashSet<u64>),
-    Registers(Vec<u8>),
+    Registers(Box<Registers>),
 }
+
+type Registers = [u8; 1 << BITS];
 
 impl Default for Distinct {
     fn default() -> Self {
@@ -42,6 +49,22 @@ impl Distinct {
         }
     }
 
+    /// Takes the hashes of many values in.
+    pub fn add_all(&mut self, hashes: impl Iterator<Item = u64>) {
+        let mut hashes = hashes;
+        if let Seen::Hashes(_) = self.seen {
+            for hash in hashes.by_ref() {
+                self.add(hash);
+                if !self.is_exact() {
+                    break;
+                }
+            }
+        }
+        if let Seen::Registers(registers) = &mut self.seen {
+            hashes.for_each(|hash| note(registers, hash));
+        }
+    }
+
     /// Takes all of `other` in: the same as if its values had been added here.
     pub fn merge(&mut self, other: &Self) {
         match (&mut self.seen, &other.seen) {
@@ -52,7 +75,7 @@ impl Distinct {
                 self.seen = Seen::Registers(ours);
             }
             (Seen::Registers(ours), Seen::Registers(theirs)) => {
-                for (our, their) in ours.iter_mut().zip(theirs) {
+                for (our, their) in ours.iter_mut().zip(theirs.iter()) {
                     *our = (*our).max(*their);
                 }
             }
@@ -71,32 +94,97 @@ impl Distinct {
     pub fn is_exact(&self) -> bool {
         matches!(self.seen, Seen::Hashes(_))
     }
+
+    /// Appends it to what is kept.
+    pub fn write(&self, to: &mut Writer) {
+        to.flag(self.is_exact());
+        match &self.seen {
+            Seen::Hashes(hashes) => {
+                let mut sorted: Vec<u64> = hashes.iter().copied().collect();
+                sorted.sort_unstable();
+                to.count(sorted.len() as u64);
+                sorted.into_iter().for_each(|hash| to.word(hash));
+            }
+            Seen::Registers(registers) => to.bytes.extend(registers.iter()),
+        }
+    }
+
+    /// A kept one.
+    pub fn read(from: &mut Reader<'_>) -> Result<Self> {
+        let seen = if from.flag()? {
+            let count = from.length(8)?;
+            Seen::Hashes((0..count).map(|_| from.word()).collect::<Result<_>>()?)
+        } else {
+            let mut registers = Box::new([0; 1 << BITS]);
+            registers.copy_from_slice(from.take(1 << BITS)?);
+            if registers.iter().any(|rank| usize::from(*rank) > RANKS) {
+                return Err(damaged());
+            }
+            Seen::Registers(registers)
+        };
+        Ok(Self { seen })
+    }
 }
 
-fn registers(hashes: &FxHashSet<u64>) -> Vec<u8> {
-    let mut registers = vec![0; 1 << BITS];
+fn registers(hashes: &FxHashSet<u64>) -> Box<Registers> {
+    let mut registers = Box::new([0; 1 << BITS]);
     hashes.iter().for_each(|hash| note(&mut registers, *hash));
     registers
 }
 
-fn note(registers: &mut [u8], hash: u64) {
+fn note(registers: &mut Registers, hash: u64) {
     let at = (hash >> (64 - BITS)) as usize;
     let rank = ((hash << BITS) | (1 << (BITS - 1))).leading_zeros() as u8 + 1;
-    registers[at] = registers[at].max(rank);
+    // rarely greater: a store that is not made costs nothing
+    if registers[at] < rank {
+        registers[at] = rank;
+    }
 }
 
-fn estimate(registers: &[u8]) -> f64 {
+/// Ertl's improved raw estimator: algorithm 6 of the paper.
+fn estimate(registers: &Registers) -> f64 {
     let m = registers.len() as f64;
-    let sum: f64 = registers
-        .iter()
-        .map(|rank| 0.5f64.powi(i32::from(*rank)))
-        .sum();
-    let raw = 0.7213 / (1.0 + 1.079 / m) * m * m / sum;
-    let empty = registers.iter().filter(|rank| **rank == 0).count();
-    if raw <= 2.5 * m && empty > 0 {
-        m * (m / empty as f64).ln()
-    } else {
-        raw
+    let mut counts = [0.0; RANKS + 1];
+    for rank in registers {
+        counts[usize::from(*rank)] += 1.0;
+    }
+    let mut z = m * tau(1.0 - counts[RANKS] / m);
+    for count in counts[1..RANKS].iter().rev() {
+        z = 0.5 * (z + count);
+    }
+    z += m * sigma(counts[0] / m);
+    m * m / (2.0 * std::f64::consts::LN_2 * z)
+}
+
+fn sigma(mut x: f64) -> f64 {
+    if x >= 1.0 {
+        return f64::INFINITY;
+    }
+    let (mut y, mut z) = (1.0, x);
+    loop {
+        x *= x;
+        let before = z;
+        z += x * y;
+        y += y;
+        if z == before {
+            return z;
+        }
+    }
+}
+
+fn tau(mut x: f64) -> f64 {
+    if x <= 0.0 || x >= 1.0 {
+        return 0.0;
+    }
+    let (mut y, mut z) = (1.0, 1.0 - x);
+    loop {
+        x = x.sqrt();
+        let before = z;
+        y *= 0.5;
+        z -= (1.0 - x) * (1.0 - x) * y;
+        if z == before {
+            return z / 3.0;
+        }
     }
 }
 
@@ -114,18 +202,41 @@ pub fn hash_number(x: f64) -> u64 {
     mix((x + 0.0).to_bits())
 }
 
-/// The hash of a text (FNV-1a, then mixed).
+/// The hash of a whole number: that of the same number with a point, where there is one.
+pub fn hash_integer(x: i64) -> u64 {
+    if x.unsigned_abs() <= 1 << 53 {
+        hash_number(x as f64)
+    } else {
+        mix(x as u64 ^ 0x5851_F42D_4C95_7F2D)
+    }
+}
+
+/// The hash of a text: eight bytes at a time. Part of what is kept: it never changes.
 pub fn hash_text(text: &str) -> u64 {
-    let fnv = text.bytes().fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
-    });
-    mix(fnv)
+    const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
+    let bytes = text.as_bytes();
+    let mut hash = (bytes.len() as u64).wrapping_mul(ODD);
+    let words = bytes.chunks_exact(8);
+    let rest = words.remainder();
+    let mut word = [0; 8];
+    for eight in words {
+        word.copy_from_slice(eight);
+        hash = (hash ^ u64::from_le_bytes(word)).wrapping_mul(ODD);
+        hash ^= hash >> 29;
+    }
+    if !rest.is_empty() {
+        word = [0; 8];
+        word[..rest.len()].copy_from_slice(rest);
+        hash = (hash ^ u64::from_le_bytes(word)).wrapping_mul(ODD);
+    }
+    mix(hash)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use proptest::prelude::*;
 
     fn of(numbers: std::ops::Range<u32>) -> Distinct {
         let mut distinct = Distinct::default();
@@ -145,25 +256,52 @@ mod tests {
     }
 
     #[test]
-    fn merged_is_whole() {
-        for (a, b) in [
-            (100, 300),
-            (3_000, 9_000),
-            (20_000, 21_000),
-            (30_000, 30_100),
-        ] {
-            // The parts overlap.
-            let mut merged = of(0..a);
-            merged.merge(&of(a / 2..b));
-            assert_eq!(merged.count(), of(0..b).count());
-            let mut merged = of(a / 2..b);
-            merged.merge(&of(0..a));
-            assert_eq!(merged.count(), of(0..b).count());
-        }
+    fn numbers_that_follow_each_other_are_counted_too() {
+        let mut distinct = Distinct::default();
+        distinct.add_all((0..2_000_000).map(hash_integer));
+        let error = distinct.count() as f64 / 2e6 - 1.0;
+        assert!(error.abs() < 0.025, "{error}");
     }
 
     #[test]
-    fn zeros_are_one_value() {
+    fn zeros_are_one_value_and_whole_numbers_their_own() {
         assert_eq!(hash_number(0.0), hash_number(-0.0));
+        assert_eq!(hash_number(7.0), hash_integer(7));
+        assert_ne!(hash_integer(i64::MAX), hash_integer(i64::MAX - 1));
+        let texts = ["", "a", "a\0", "\0", "12345678", "123456780", "12345678\0"];
+        let hashes: std::collections::BTreeSet<u64> =
+            texts.iter().map(|text| hash_text(text)).collect();
+        assert_eq!(hashes.len(), texts.len());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn merged_in_any_order_is_whole(sizes in prop::collection::vec(0u32..9_000, 1..5), overlap in 0u32..500) {
+            let (mut parts, mut from) = (Vec::new(), 0u32);
+            for size in &sizes {
+                parts.push(of(from..from + size));
+                from += size.saturating_sub(overlap);
+            }
+            let whole = {
+                let (mut all, mut from) = (Distinct::default(), 0u32);
+                for size in &sizes {
+                    (from..from + size).for_each(|i| all.add(hash_text(&format!("value {i}"))));
+                    from += size.saturating_sub(overlap);
+                }
+                all
+            };
+            let mut forward = Distinct::default();
+            parts.iter().for_each(|part| forward.merge(part));
+            let mut backward = Distinct::default();
+            parts.iter().rev().for_each(|part| backward.merge(part));
+            prop_assert_eq!(forward.count(), whole.count());
+            prop_assert_eq!(backward.count(), whole.count());
+            let mut kept = Writer::default();
+            forward.write(&mut kept);
+            let back = Distinct::read(&mut Reader::new(&kept.bytes)).unwrap();
+            prop_assert_eq!(back.count(), forward.count());
+            prop_assert!(Distinct::read(&mut Reader::new(&kept.bytes[..kept.bytes.len() - 1])).is_err());
+        }
     }
 }

@@ -3,6 +3,8 @@
 //! summaries"): a count is short by at most rows / capacity, and no value more frequent than that is
 //! missing.
 
+use super::bytes::{Reader, Writer};
+use crate::data::Result;
 use rustc_hash::FxHashMap;
 use std::borrow::Borrow;
 use std::hash::Hash;
@@ -25,17 +27,17 @@ impl<K: Eq + Hash + Ord + Clone> Top<K> {
         }
     }
 
-    /// Takes a value in.
-    pub fn add<Q>(&mut self, value: &Q)
+    /// Takes a value in `times` times.
+    pub fn add<Q>(&mut self, value: &Q, times: u64)
     where
         K: Borrow<Q>,
         Q: ToOwned<Owned = K> + Eq + Hash + ?Sized,
     {
         if let Some(count) = self.counts.get_mut(value) {
-            *count += 1;
+            *count += times;
             return;
         }
-        self.counts.insert(value.to_owned(), 1);
+        self.counts.insert(value.to_owned(), times);
         // Trading at twice the capacity makes its cost constant for each value.
         if self.counts.len() > 2 * self.capacity {
             self.trade();
@@ -53,6 +55,16 @@ impl<K: Eq + Hash + Ord + Clone> Top<K> {
         }
     }
 
+    /// More different values than are counted exactly.
+    pub fn is_over(&self) -> bool {
+        self.counts.len() > self.capacity
+    }
+
+    /// Values and counts, in no order.
+    pub fn pairs(&self) -> impl Iterator<Item = (&K, u64)> {
+        self.counts.iter().map(|(value, count)| (value, *count))
+    }
+
     /// Different values that have a counter.
     pub fn len(&self) -> usize {
         self.counts.len()
@@ -61,6 +73,18 @@ impl<K: Eq + Hash + Ord + Clone> Top<K> {
     /// Nothing taken in.
     pub fn is_empty(&self) -> bool {
         self.counts.is_empty()
+    }
+
+    /// Only the `n` most frequent: the first that is dropped says by how much more a count may now be short.
+    pub fn shrunk(&self, n: usize) -> Self {
+        let mut most = self.most(n + 1);
+        let dropped = most.get(n).map_or(0, |(_, count)| *count);
+        most.truncate(n);
+        Self {
+            capacity: self.capacity,
+            counts: most.into_iter().collect(),
+            short: self.short + dropped,
+        }
     }
 
     /// Most by which a count may be short; 0 while exact.
@@ -94,6 +118,32 @@ impl<K: Eq + Hash + Ord + Clone> Top<K> {
     }
 }
 
+impl Top<String> {
+    /// Appends it to what is kept.
+    pub fn write(&self, to: &mut Writer) {
+        to.count(self.short);
+        to.count(self.counts.len() as u64);
+        let mut sorted: Vec<(&String, &u64)> = self.counts.iter().collect();
+        sorted.sort_unstable();
+        for (text, count) in sorted {
+            to.text(text);
+            to.count(*count);
+        }
+    }
+
+    /// A kept one.
+    pub fn read(from: &mut Reader<'_>, capacity: usize) -> Result<Self> {
+        let mut top = Self::new(capacity);
+        top.short = from.count()?;
+        for _ in 0..from.length(2)? {
+            let text = from.text()?;
+            let count = from.count()?;
+            top.counts.insert(text.to_owned(), count);
+        }
+        Ok(top)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -105,7 +155,7 @@ mod tests {
     fn exact_while_small() {
         let mut top: Top<String> = Top::new(10);
         for text in ["b", "a", "c", "a", "c", ""] {
-            top.add(text);
+            top.add(text, 1);
         }
         let most = top.most(3);
         assert_eq!(most, [("a".into(), 2), ("c".into(), 2), (String::new(), 1)]);
@@ -123,7 +173,7 @@ mod tests {
             for part in values.chunks(values.len().div_ceil(parts)) {
                 let mut top = Top::new(8);
                 for value in part {
-                    top.add(value);
+                    top.add(value, 1);
                     *exact.entry(*value).or_insert(0) += 1;
                 }
                 merged.merge(&top);

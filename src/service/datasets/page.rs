@@ -39,7 +39,7 @@ impl Datasets {
         let known = self
             .core
             .store
-            .read(|view| kept::known(view, &dataset.name))?;
+            .read(|view| kept::known(view, &dataset.name, data::profile::VERSION))?;
         let files = match &dataset.path {
             Some(pattern) => matching(self.core.workspace.root(), pattern),
             None => Vec::new(),
@@ -82,7 +82,11 @@ impl Datasets {
             .as_ref()
             .map(|made| made.days.clone())
             .unwrap_or_default();
-        let anomalies: Vec<Violation> = Vec::new();
+        let rules = schema
+            .as_ref()
+            .map(|schema| schema.history.as_slice())
+            .unwrap_or_default();
+        let anomalies = data::history::anomalies(&days, rules, &schema_from);
         let errors = |list: &[Violation]| {
             list.iter()
                 .filter(|violation| violation.severity == Severity::Error)

@@ -3,7 +3,7 @@
 
 use super::Runs;
 use crate::api::protocol::Command;
-use crate::domain::RunId;
+use crate::domain::{RunId, Seen};
 use crate::domain::run::Pair;
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Effect, Then};

@@ -13,6 +13,9 @@ use crate::domain::{Error, JobId, ModelName, Result, RunId, Timestamp, Version};
 use crate::ml;
 use std::path::Path;
 
+/// Rows explained at once at most: each is predicted once more for every input.
+const EXPLAINED: usize = 1_000;
+
 impl Services {
     fn pipeline(&self, name: &str) -> Result<PipelineConfig> {
         let config = self.core.config();
@@ -213,6 +216,12 @@ impl Services {
         model: &str,
         rows: &[serde_json::Map<String, serde_json::Value>],
     ) -> Result<Vec<Explanation>> {
+        if rows.len() > EXPLAINED {
+            return Err(Error::invalid(format!(
+                "{} rows, at most {EXPLAINED} are explained at once: choose some of them",
+                rows.len()
+            )));
+        }
         let (name, version) = self.registry.parse(model)?;
         let directory = self.registry.directory(&name, version)?;
         let fitted = ml::model_file::load(&directory)?;

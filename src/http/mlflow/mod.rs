@@ -206,6 +206,29 @@ where
         .map(|value| encoded(&value))
 }
 
+/// A search by GET, in pages of `usual` rows and `most` at most: `find` gets filter, orders, where the page begins and one
+/// row more than it has, `page_of` the rows and the next page's token.
+async fn searched<T, R>(
+    services: Arc<Services>,
+    asked: Pairs,
+    (usual, most): (u64, u64),
+    find: impl FnOnce(&Services, &str, &[String], u64, u64) -> Result<Vec<T>> + Send + 'static,
+    page_of: impl FnOnce(Vec<T>, Option<String>) -> R + Send + 'static,
+) -> Result<Response, ApiError>
+where
+    R: Serialize + Send + 'static,
+{
+    query_pairs(services, asked, move |services, asked| {
+        let limit = experiments::limit(asked.whole("max_results")?, usual, most)?;
+        let from = offset(asked.text("page_token").as_deref())?;
+        let filter = asked.text("filter").unwrap_or_default();
+        let mut found = find(services, &filter, &asked.texts("order_by"), from, limit + 1)?;
+        let next_page_token = page(&mut found, from, limit);
+        Ok(page_of(found, next_page_token))
+    })
+    .await
+}
+
 /// A parameter that must be there.
 fn required<'a>(asked: &'a BTreeMap<String, String>, names: &[&str]) -> Result<&'a str> {
     names

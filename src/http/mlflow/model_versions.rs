@@ -1,9 +1,8 @@
 //! `model-versions/…`.
 
 use super::dto::KeyValue;
-use super::experiments::limit;
-use super::registry_dto::{OneVersion, VersionDto, version};
-use super::{ApiError, CLIENT, Empty, Pairs, answer, missing, offset, page, query_pairs};
+use super::registry_dto::{OneVersion, VersionDto, required, version};
+use super::{ApiError, CLIENT, Empty, Pairs, answer, query_pairs, searched};
 use crate::domain::{ModelName, Result, Version};
 use crate::service::Services;
 use crate::service::registry::{NewModelVersion, Origin};
@@ -50,13 +49,6 @@ struct Change {
     archive_existing_versions: bool,
     key: Option<String>,
     value: Option<String>,
-}
-
-fn required(value: Option<&String>, name: &str) -> Result<String> {
-    value
-        .filter(|value| !value.is_empty())
-        .cloned()
-        .ok_or_else(|| missing(name))
 }
 
 impl Change {
@@ -130,21 +122,20 @@ struct Found {
 }
 
 async fn search(State(services): Served, asked: Pairs) -> Answer {
-    query_pairs(services, asked, |services, asked| {
-        let limit = limit(asked.whole("max_results")?, VERSIONS, VERSIONS)?;
-        let from = offset(asked.text("page_token").as_deref())?;
-        let mut found = services.registry.search_versions(
-            &asked.text("filter").unwrap_or_default(),
-            &asked.texts("order_by"),
-            from,
-            limit + 1,
-        )?;
-        let next_page_token = page(&mut found, from, limit);
-        Ok(Found {
+    searched(
+        services,
+        asked,
+        (VERSIONS, VERSIONS),
+        |services, filter, orders, from, limit| {
+            services
+                .registry
+                .search_versions(filter, orders, from, limit)
+        },
+        |found, next_page_token| Found {
             model_versions: found.into_iter().map(VersionDto::without_aliases).collect(),
             next_page_token,
-        })
-    })
+        },
+    )
     .await
 }
 

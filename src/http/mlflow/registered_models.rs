@@ -1,11 +1,8 @@
 //! `registered-models/…`. Deletes carry their body; updates are PATCH.
 
 use super::dto::KeyValue;
-use super::experiments::limit;
-use super::registry_dto::{ModelDto, OneModel, OneVersion, VersionDto, version};
-use super::{
-    ApiError, CLIENT, Empty, Pairs, Parameters, answer, missing, offset, page, query_pairs,
-};
+use super::registry_dto::{ModelDto, OneModel, OneVersion, VersionDto, required, version};
+use super::{ApiError, CLIENT, Empty, Pairs, answer, query_pairs, searched};
 use crate::domain::{ModelName, Result};
 use crate::service::Services;
 use axum::Router;
@@ -55,13 +52,6 @@ struct Change {
     value: Option<String>,
     alias: Option<String>,
     version: Option<String>,
-}
-
-fn required(value: Option<&String>, name: &str) -> Result<String> {
-    value
-        .filter(|value| !value.is_empty())
-        .cloned()
-        .ok_or_else(|| missing(name))
 }
 
 impl Change {
@@ -134,21 +124,18 @@ struct Found {
 }
 
 async fn search(State(services): Served, asked: Pairs) -> Answer {
-    query_pairs(services, asked, |services, asked: &Parameters| {
-        let limit = limit(asked.whole("max_results")?, 100, MODELS)?;
-        let from = offset(asked.text("page_token").as_deref())?;
-        let mut found = services.registry.search_models(
-            &asked.text("filter").unwrap_or_default(),
-            &asked.texts("order_by"),
-            from,
-            limit + 1,
-        )?;
-        let next_page_token = page(&mut found, from, limit);
-        Ok(Found {
+    searched(
+        services,
+        asked,
+        (100, MODELS),
+        |services, filter, orders, from, limit| {
+            services.registry.search_models(filter, orders, from, limit)
+        },
+        |found, next_page_token| Found {
             registered_models: found.into_iter().map(Into::into).collect(),
             next_page_token,
-        })
-    })
+        },
+    )
     .await
 }
 

@@ -1,6 +1,7 @@
 //! JSON of registered models and versions.
 
 use super::dto::KeyValue;
+use super::missing;
 use crate::domain::{Error, Result, Version};
 use crate::service::registry::{ModelRecord, VersionRecord};
 use serde::Serialize;
@@ -10,6 +11,14 @@ fn pairs(pairs: Vec<(String, String)>) -> Vec<KeyValue> {
         .into_iter()
         .map(|(key, value)| KeyValue { key, value })
         .collect()
+}
+
+/// A field of a body that must be there, and not empty.
+pub(super) fn required(value: Option<&String>, name: &str) -> Result<String> {
+    value
+        .filter(|value| !value.is_empty())
+        .cloned()
+        .ok_or_else(|| missing(name))
 }
 
 /// A version's number as clients send it.

@@ -120,12 +120,7 @@ fn finish(growing: GrowingColumn, column: &PushColumn) -> Result<arrow_array::Ar
         .map_err(|error| Error::new(format!("column `{}`: {error}", column.name)))
 }
 
-fn push(
-    growing: &mut GrowingColumn,
-    value: &Value,
-    column: &PushColumn,
-    row: usize,
-) -> Result<()> {
+fn push(growing: &mut GrowingColumn, value: &Value, column: &PushColumn, row: usize) -> Result<()> {
     let cell = cell(value, column.kind).ok_or_else(|| {
         let expected = match column.kind {
             ColumnKind::Integer => "a whole number",
@@ -212,11 +207,19 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(columns_of(&frame).unwrap(), columns());
-        assert_eq!(frame.texts("at").unwrap()[0].as_deref(), Some("2013-01-01T10:30:00Z"));
+        assert_eq!(
+            frame.texts("at").unwrap()[0].as_deref(),
+            Some("2013-01-01T10:30:00Z")
+        );
         assert_eq!(frame.texts("b").unwrap(), [None, None]);
-        let finite = checked(json!({"who": ["a", "ü\n"], "at": ["1969-12-31T23:59:59.000001Z", null], "x": [0.1, null]}));
+        let finite = checked(
+            json!({"who": ["a", "ü\n"], "at": ["1969-12-31T23:59:59.000001Z", null], "x": [0.1, null]}),
+        );
         let finite = finite.unwrap();
-        assert_eq!(from_records(&finite.to_records(), &columns()).unwrap(), finite);
+        assert_eq!(
+            from_records(&finite.to_records(), &columns()).unwrap(),
+            finite
+        );
     }
 
     #[test]

@@ -80,7 +80,12 @@ async fn push(State(services): State<Arc<Services>>, body: Bytes) -> Response {
 async fn write(State(services): State<Arc<Services>>, body: Bytes) -> Response {
     answered(false, move || {
         let request: Write = read(&body, "`feature_view_name` and `df` (column to values)")?;
-        taken_in(&services, &request.feature_view_name, request.df, PushTo::Online)
+        taken_in(
+            &services,
+            &request.feature_view_name,
+            request.df,
+            PushTo::Online,
+        )
     })
     .await
 }
@@ -258,7 +263,11 @@ fn status(cell: &OnlineCell) -> &'static str {
     }
 }
 
-fn list<T>(out: &mut Vec<u8>, items: impl IntoIterator<Item = T>, mut put: impl FnMut(&mut Vec<u8>, T)) {
+fn list<T>(
+    out: &mut Vec<u8>,
+    items: impl IntoIterator<Item = T>,
+    mut put: impl FnMut(&mut Vec<u8>, T),
+) {
     out.push(b'[');
     for (at, item) in items.into_iter().enumerate() {
         if at > 0 {
@@ -299,7 +308,13 @@ mod tests {
             cells: vec![
                 cell(json!(1.5), true, Some(0), Some(7), Freshness::Fresh),
                 cell(json!(null), true, Some(1), Some(7), Freshness::Fresh),
-                cell(json!("ü\"\n"), true, Some(1_000_000), Some(9), Freshness::Stale),
+                cell(
+                    json!("ü\"\n"),
+                    true,
+                    Some(1_000_000),
+                    Some(9),
+                    Freshness::Stale,
+                ),
                 cell(json!(null), false, None, None, Freshness::Missing),
             ],
         };

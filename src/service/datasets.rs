@@ -321,7 +321,8 @@ pub fn sources_of(workspace: &Workspace, config: &Config, sql: &str) -> Result<V
         .into_iter()
         .map(|name| {
             resolve_in(config, &name, &mut Vec::new(), &mut |name, pattern| {
-                let take = |pattern: &str| data::source::snapshot(name, workspace.root(), pattern, &[]);
+                let take =
+                    |pattern: &str| data::source::snapshot(name, workspace.root(), pattern, &[]);
                 let pushed = PushLog::new(workspace.pushed()).pattern(name);
                 Ok(data::pushed::joined(take(pattern)?, take(&pushed)?))
             })
@@ -337,16 +338,17 @@ fn quoted(name: &str) -> String {
 /// The rows of a feature view as the configuration defines it, resolved without a store: every file is hashed.
 pub fn view_rows(workspace: &Workspace, config: &Config, view: &FeatureView) -> Result<DataSource> {
     rows_of(config, view, &mut |name, pattern| {
-        Ok(data::source::snapshot(name, workspace.root(), pattern, &[])?)
+        Ok(data::source::snapshot(
+            name,
+            workspace.root(),
+            pattern,
+            &[],
+        )?)
     })
 }
 
 /// The rows of a feature view: its dataset, or its own SQL, with its derived columns; `snap` finds a dataset's files.
-fn rows_of(
-    config: &Config,
-    view: &FeatureView,
-    snap: &mut Snap<'_>,
-) -> Result<DataSource> {
+fn rows_of(config: &Config, view: &FeatureView, snap: &mut Snap<'_>) -> Result<DataSource> {
     let rows = match &view.sql {
         None => resolve_in(config, &view.dataset, &mut Vec::new(), snap)?,
         Some(sql) => DataSource::Sql {

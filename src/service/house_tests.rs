@@ -509,7 +509,9 @@ fn what_is_pushed_is_online_at_once_and_in_the_dataset() {
     let look = || -> Vec<serde_json::Value> {
         let found = services.catalog.online(&["color_x:x".into()], &entities);
         let rows = found.unwrap();
-        rows.iter().map(|row| row["color_x:x"]["value"].clone()).collect()
+        rows.iter()
+            .map(|row| row["color_x:x"]["value"].clone())
+            .collect()
     };
     let before = look();
     let at = Timestamp(NOW - 1000).to_string();
@@ -537,7 +539,8 @@ fn what_is_pushed_is_online_at_once_and_in_the_dataset() {
     assert_eq!(look(), [json!(41.5), json!(7.0)]);
     assert_ne!(before, look());
     // nothing of a push with a wrong row is taken in
-    let refused = |df: serde_json::Value| push(df, PushTo::OnlineAndOffline).unwrap_err().to_string();
+    let refused =
+        |df: serde_json::Value| push(df, PushTo::OnlineAndOffline).unwrap_err().to_string();
     let error = refused(json!({"color": ["red", "red"], "at": [at, at], "x": [1, "a"]}));
     assert!(error.contains("row 2, column `x`"), "{error}");
     let error = refused(json!({"color": [null], "at": [at], "x": [1]}));

@@ -130,8 +130,7 @@ impl Online {
 
     /// The generation of a view that is read now.
     pub fn generation(&self, view: &str) -> Result<Option<Arc<Generation>>> {
-        self.store
-            .read(|connection| self.current(connection, view))
+        self.store.read(|connection| self.current(connection, view))
     }
 
     fn current(&self, connection: &Connection, view: &str) -> Result<Option<Arc<Generation>>> {
@@ -193,7 +192,11 @@ impl Online {
     }
 
     /// The first entities of a view by key, and the generation they are of.
-    pub fn some(&self, view: &str, limit: u32) -> Result<Option<(Arc<Generation>, Vec<OnlineRow>)>> {
+    pub fn some(
+        &self,
+        view: &str,
+        limit: u32,
+    ) -> Result<Option<(Arc<Generation>, Vec<OnlineRow>)>> {
         self.store.read(|connection| {
             let Some(generation) = self.current(connection, view)? else {
                 return Ok(None);
@@ -292,14 +295,22 @@ impl Online {
             for row in rows {
                 let there = get(transaction, generation, &row.key)?;
                 // of two facts of one instant the one that came later wins
-                if there.is_some_and(|there| (there.event, there.created) > (row.event, row.created))
+                if there
+                    .is_some_and(|there| (there.event, there.created) > (row.event, row.created))
                 {
                     pushed.older += 1;
                     continue;
                 }
                 pushed.taken += 1;
                 remember(transaction, &name, &row)?;
-                put(transaction, generation, &OnlineRow { source: PUSHED, ..row })?;
+                put(
+                    transaction,
+                    generation,
+                    &OnlineRow {
+                        source: PUSHED,
+                        ..row
+                    },
+                )?;
             }
             Ok(pushed)
         })
@@ -722,7 +733,9 @@ mod tests {
     }
 
     fn replace(online: &Online, meta: Meta, rows: Vec<OnlineRow>) -> u64 {
-        online.replace("v", meta, &mut rows.into_iter().map(Ok)).unwrap()
+        online
+            .replace("v", meta, &mut rows.into_iter().map(Ok))
+            .unwrap()
     }
 
     fn values(online: &Online) -> Vec<(String, i64, i64)> {
@@ -735,7 +748,11 @@ mod tests {
                 let Some(Ok(Scalar::Integer(value))) = values.next() else {
                     panic!("{row:?}");
                 };
-                (String::from_utf8(row.key).unwrap(), row.event.unwrap(), value)
+                (
+                    String::from_utf8(row.key).unwrap(),
+                    row.event.unwrap(),
+                    value,
+                )
             })
             .collect()
     }
@@ -751,9 +768,18 @@ mod tests {
     fn a_new_generation_replaces_the_old_one_whole() {
         let (_folder, online) = open();
         let keys = [Some(b"a".to_vec()), None];
-        let asked = [Asked { view: "v", keys: &keys }];
-        online.look_up(&asked, &mut |_, _, _, _| panic!("nothing is there")).unwrap();
-        replace(&online, meta("1", &[]), vec![row("a", 1, 0, 1), row("b", 1, 0, 2)]);
+        let asked = [Asked {
+            view: "v",
+            keys: &keys,
+        }];
+        online
+            .look_up(&asked, &mut |_, _, _, _| panic!("nothing is there"))
+            .unwrap();
+        replace(
+            &online,
+            meta("1", &[]),
+            vec![row("a", 1, 0, 1), row("b", 1, 0, 2)],
+        );
         replace(&online, meta("2", &[]), vec![row("b", 1, 0, 3)]);
         // taken in again: nothing changes
         replace(&online, meta("2", &[]), vec![row("c", 1, 0, 3)]);
@@ -775,15 +801,29 @@ mod tests {
         let push = |rows: Vec<OnlineRow>| online.push("v", meta("", &[]), rows).unwrap();
         push(vec![row("a", 5, 0, 50)]);
         assert_eq!(values(&online), [("a".to_owned(), 5, 50)]);
-        replace(&online, meta("1", &["x"]), vec![row("a", 4, 0, 40), row("b", 4, 0, 41)]);
+        replace(
+            &online,
+            meta("1", &["x"]),
+            vec![row("a", 4, 0, 40), row("b", 4, 0, 41)],
+        );
         let both = [("a".to_owned(), 5, 50), ("b".to_owned(), 4, 41)];
         assert_eq!(values(&online), both);
-        assert_eq!(push(vec![row("b", 3, 0, 1), row("b", 4, 0, 2)]), Pushed { taken: 1, older: 1 });
-        replace(&online, meta("2", &["x"]), vec![row("a", 5, 0, 51), row("b", 4, 0, 42)]);
+        assert_eq!(
+            push(vec![row("b", 3, 0, 1), row("b", 4, 0, 2)]),
+            Pushed { taken: 1, older: 1 }
+        );
+        replace(
+            &online,
+            meta("2", &["x"]),
+            vec![row("a", 5, 0, 51), row("b", 4, 0, 42)],
+        );
         let read = [("a".to_owned(), 5, 51), ("b".to_owned(), 4, 42)];
         assert_eq!(values(&online), read);
         assert_eq!(
-            online.store.read(|connection| pushed(connection, "v")).unwrap(),
+            online
+                .store
+                .read(|connection| pushed(connection, "v"))
+                .unwrap(),
             []
         );
     }
@@ -803,7 +843,9 @@ mod tests {
             };
             let there = ["a", "b", "c", "d"].map(|name| row(name, 5, 0, 1)).to_vec();
             replace(&online, with("1", &["x"]), there);
-            online.push("v", Meta::default(), vec![row("d", 9, 0, 9)]).unwrap();
+            online
+                .push("v", Meta::default(), vec![row("d", 9, 0, 9)])
+                .unwrap();
             let since = online.generation("v").unwrap().unwrap().since().unwrap();
             let came = [row("a", 6, 1, 2), row("b", 4, 1, 3), row("e", 1, 1, 4)];
             let update = |taken: &str, since: &Since| {
@@ -836,13 +878,24 @@ mod tests {
         let (folder, online) = open();
         replace(&online, meta("1", &[]), vec![row("a", 1, 0, 1)]);
         let failing = [Ok(row("b", 1, 0, 2)), Err(Error::invalid("cut off"))];
-        online.replace("v", meta("2", &[]), &mut failing.into_iter()).unwrap_err();
+        online
+            .replace("v", meta("2", &[]), &mut failing.into_iter())
+            .unwrap_err();
         let id = online.begin("v").unwrap();
-        online.fill(id, &mut (0..20_000).map(|at| Ok(row(&format!("{at:06}"), 1, 0, at)))).unwrap();
+        online
+            .fill(
+                id,
+                &mut (0..20_000).map(|at| Ok(row(&format!("{at:06}"), 1, 0, at))),
+            )
+            .unwrap();
         drop(online);
         let online = Online::open(&folder.path().join("online.db")).unwrap();
         assert_eq!(values(&online).len(), 1);
-        replace(&online, meta("3", &[]), vec![row("a", 1, 0, 3), row("b", 1, 0, 3)]);
+        replace(
+            &online,
+            meta("3", &[]),
+            vec![row("a", 1, 0, 3), row("b", 1, 0, 3)],
+        );
         assert_eq!(count(&online), 2);
     }
 
@@ -855,26 +908,44 @@ mod tests {
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                let keys: Vec<Option<Vec<u8>>> =
-                    names.iter().map(|name| Some(name.as_bytes().to_vec())).collect();
+                let keys: Vec<Option<Vec<u8>>> = names
+                    .iter()
+                    .map(|name| Some(name.as_bytes().to_vec()))
+                    .collect();
                 while !done.load(Ordering::SeqCst) {
                     let mut events = Vec::new();
                     online
-                        .look_up(&[Asked { view: "v", keys: &keys }], &mut |_, _, _, found| {
-                            events.push(found.unwrap().event);
-                            Ok(())
-                        })
+                        .look_up(
+                            &[Asked {
+                                view: "v",
+                                keys: &keys,
+                            }],
+                            &mut |_, _, _, found| {
+                                events.push(found.unwrap().event);
+                                Ok(())
+                            },
+                        )
                         .unwrap();
                     assert_eq!(events.len(), 300);
                     assert!(events.iter().all(|event| *event == events[0]));
                 }
             });
             for value in 1..40 {
-                online.replace("v", meta(&value.to_string(), &[]), &mut rows(value)).unwrap();
-                let since = online.generation("v").unwrap().unwrap().since().unwrap();
-                let mut newer = names.iter().map(|name| Ok(row(name, 100 + value, 0, value)));
                 online
-                    .update("v", &since, meta(&format!("u{value}"), &[]), 300, &mut newer)
+                    .replace("v", meta(&value.to_string(), &[]), &mut rows(value))
+                    .unwrap();
+                let since = online.generation("v").unwrap().unwrap().since().unwrap();
+                let mut newer = names
+                    .iter()
+                    .map(|name| Ok(row(name, 100 + value, 0, value)));
+                online
+                    .update(
+                        "v",
+                        &since,
+                        meta(&format!("u{value}"), &[]),
+                        300,
+                        &mut newer,
+                    )
                     .unwrap();
             }
             done.store(true, Ordering::SeqCst);

@@ -5,8 +5,8 @@
 //! is sealed: its rows become `000007.parquet`, which never changes again, and the log goes. A record that a crash cut off
 //! was not answered, and is left out; a log whose Parquet file is there was sealed, and is removed.
 
-use crate::data::pushed::{self, PushColumn};
 use crate::data::Frame;
+use crate::data::pushed::{self, PushColumn};
 use crate::domain::{Error, Result};
 use flate2::Crc;
 use serde_json::{Map, Value};
@@ -29,7 +29,9 @@ pub struct PushLog {
 /// Whether a file is one that this makes, and no file that somebody gave.
 pub fn is_segment(path: &Path) -> bool {
     let mut folders = path.ancestors().skip(2);
-    folders.next().is_some_and(|folder| folder.ends_with(".trainyard/pushed"))
+    folders
+        .next()
+        .is_some_and(|folder| folder.ends_with(".trainyard/pushed"))
 }
 
 impl PushLog {
@@ -104,8 +106,9 @@ struct Open {
 
 impl Log {
     fn open(folder: PathBuf) -> Result<Self> {
-        std::fs::create_dir_all(&folder)
-            .map_err(|error| Error::from(error).context(format!("making `{}`", folder.display())))?;
+        std::fs::create_dir_all(&folder).map_err(|error| {
+            Error::from(error).context(format!("making `{}`", folder.display()))
+        })?;
         if let Some(above) = folder.parent() {
             sync_folder(above)?;
         }
@@ -216,7 +219,8 @@ impl Log {
             return Err(self.failed(&error));
         }
         open.long += record.len() as u64;
-        self.written.fetch_add(record.len() as u64, Ordering::SeqCst);
+        self.written
+            .fetch_add(record.len() as u64, Ordering::SeqCst);
         Ok(())
     }
 
@@ -241,9 +245,8 @@ impl Log {
                 pushed::from_records(&records, &columns)?.write(&sealed)?;
             }
         }
-        std::fs::remove_file(&log).map_err(|error| {
-            Error::from(error).context(format!("removing `{}`", log.display()))
-        })?;
+        std::fs::remove_file(&log)
+            .map_err(|error| Error::from(error).context(format!("removing `{}`", log.display())))?;
         sync_folder(&self.folder)
     }
 }
@@ -268,7 +271,10 @@ fn read(path: &Path) -> Result<(Vec<PushColumn>, Vec<Map<String, Value>>)> {
             columns = Some(serde_json::from_slice(record)?);
             continue;
         }
-        for line in record.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        for line in record
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+        {
             records.push(serde_json::from_slice(line)?);
         }
     }

@@ -40,7 +40,11 @@ fn rounds() -> i64 {
 fn facts(n: i64) -> String {
     let mut text = String::from("who,at,n\n");
     for who in 0..ENTITIES {
-        text.push_str(&format!("e{who},2020-01-01T00:{:02}:{:02}Z,{n}\n", n / 60, n % 60));
+        text.push_str(&format!(
+            "e{who},2020-01-01T00:{:02}:{:02}Z,{n}\n",
+            n / 60,
+            n % 60
+        ));
     }
     text
 }
@@ -85,7 +89,10 @@ fn a_daemon_that_is_killed_while_it_materializes_leaves_no_half_generation() {
         let address = house.http();
         let newest_job = || {
             let page = house.json(&["jobs", "list"]);
-            let jobs = page["rows"].as_array()?.iter().map(|row| row["job"].clone());
+            let jobs = page["rows"]
+                .as_array()?
+                .iter()
+                .map(|row| row["job"].clone());
             jobs.max_by_key(|job| job["id"].as_i64())
         };
         let before = newest_job().and_then(|job| job["id"].as_i64());
@@ -121,19 +128,28 @@ fn a_daemon_that_is_killed_while_it_materializes_leaves_no_half_generation() {
             reader.join().unwrap()
         });
         let acknowledged = going.end().code == 0;
-        assert!(seen.iter().all(|value| [round - 1, round].contains(value)), "{seen:?}");
+        assert!(
+            seen.iter().all(|value| [round - 1, round].contains(value)),
+            "{seen:?}"
+        );
         assert!(seen.is_sorted(), "{seen:?}");
         house.done(&["up"]);
         let mut line = Line::to(&house.http());
         let first = one_value(&mut line, &body).unwrap().expect("a value");
-        let least = if acknowledged { round } else { *seen.last().unwrap_or(&(round - 1)) };
+        let least = if acknowledged {
+            round
+        } else {
+            *seen.last().unwrap_or(&(round - 1))
+        };
         assert!((least..=round).contains(&first), "{first} of {least}");
         // the next daemon takes the outcome in, or the next materialization does
         until("the job has ended", || {
             let page = house.json(&["jobs", "list"]);
             let mut jobs = page["rows"].as_array()?.iter();
-            jobs.all(|row| !["queued", "running"].contains(&row["job"]["state"].as_str().unwrap_or("")))
-                .then_some(())
+            jobs.all(|row| {
+                !["queued", "running"].contains(&row["job"]["state"].as_str().unwrap_or(""))
+            })
+            .then_some(())
         });
         house.done(&["features", "materialize", "newest"]);
         assert_eq!(one_value(&mut line, &body).unwrap(), Some(round));
@@ -144,7 +160,12 @@ fn a_daemon_that_is_killed_while_it_materializes_leaves_no_half_generation() {
 fn push(address: &str, who: &str, first: i64, answered: &AtomicI64) {
     let mut line = Line::to(address);
     for n in first.. {
-        let at = format!("2021-01-01T{:02}:{:02}:{:02}Z", n / 3600, n / 60 % 60, n % 60);
+        let at = format!(
+            "2021-01-01T{:02}:{:02}:{:02}Z",
+            n / 3600,
+            n / 60 % 60,
+            n % 60
+        );
         let body = json!({
             "push_source_name": "newest", "to": "online_and_offline",
             "df": { "who": [who], "at": [at], "n": [n] },
@@ -165,7 +186,10 @@ fn look(house: &House, feature: &str, who: &[String]) -> Vec<Value> {
         &json!({ "features": [feature], "entities": { "who": who } }),
     );
     assert_eq!(answer.status, 200, "{answer:?}");
-    answer.json()["results"][1]["values"].as_array().unwrap().clone()
+    answer.json()["results"][1]["values"]
+        .as_array()
+        .unwrap()
+        .clone()
 }
 
 #[test]
@@ -202,7 +226,10 @@ fn what_was_pushed_and_answered_is_in_both_stores_after_a_kill() {
         for (who, before) in committed.iter_mut().enumerate() {
             let least = *before + answered[who].load(Ordering::SeqCst);
             let kept = i64::from(number(&counts[who]));
-            assert!((least..=least + 1).contains(&kept), "{kept} of {least} rows of {who}");
+            assert!(
+                (least..=least + 1).contains(&kept),
+                "{kept} of {least} rows of {who}"
+            );
             if kept == 0 {
                 continue;
             }

@@ -41,9 +41,8 @@ const CREATED: u8 = 2;
 impl Batch {
     /// Writes the file under a temporary name, fsyncs, renames.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let failed = |error: std::io::Error| {
-            Error::new(format!("writing `{}`: {error}", path.display()))
-        };
+        let failed =
+            |error: std::io::Error| Error::new(format!("writing `{}`: {error}", path.display()));
         let temporary = path.with_extension("part");
         let write = || -> std::io::Result<()> {
             let file = File::create(&temporary)?;
@@ -111,8 +110,8 @@ impl BatchFile {
     /// Opens the file and reads its header.
     pub fn open(path: &Path) -> Result<Self> {
         let named = path.display().to_string();
-        let file = File::open(path)
-            .map_err(|error| Error::new(format!("reading `{named}`: {error}")))?;
+        let file =
+            File::open(path).map_err(|error| Error::new(format!("reading `{named}`: {error}")))?;
         let mut batch = Self {
             header: Header::default(),
             file: BufReader::with_capacity(1 << 18, file),
@@ -152,7 +151,11 @@ impl BatchFile {
     fn record(&mut self) -> Result<()> {
         self.take(4)?;
         self.crc.update(&self.record);
-        let long = self.record.as_slice().try_into().map_or(0, u32::from_le_bytes);
+        let long = self
+            .record
+            .as_slice()
+            .try_into()
+            .map_or(0, u32::from_le_bytes);
         self.take(long as usize)?;
         self.crc.update(&self.record);
         Ok(())

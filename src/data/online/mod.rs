@@ -417,7 +417,10 @@ mod value_tests {
         assert_eq!(layout(Number).widened(&layout(Integer)), layout(Number));
         assert_eq!(layout(Integer).widened(&layout(Number)), layout(Number));
         assert_eq!(Scalar::Integer(3).of(Number), Scalar::Number(3.0));
-        let bodies = [stored(&[Scalar::Integer(3)]), stored(&[Scalar::Number(0.5)])];
+        let bodies = [
+            stored(&[Scalar::Integer(3)]),
+            stored(&[Scalar::Number(0.5)]),
+        ];
         let table = frame(&layout(Number), bodies.iter().map(Vec::as_slice)).unwrap();
         assert_eq!(table.numbers("a").unwrap(), [3.0, 0.5]);
     }

@@ -154,7 +154,9 @@ impl Facts {
             if let (Some(since), Some(place)) = (since, place) {
                 let last = reading.files[place].known.map(|(_, last)| last);
                 let news = last.is_some_and(|last| last > since.as_of);
-                let in_window = last.zip(window_from).is_some_and(|(last, from)| last > from);
+                let in_window = last
+                    .zip(window_from)
+                    .is_some_and(|(last, from)| last > from);
                 if !news && !in_window && spec.from.is_none() {
                     continue;
                 }

@@ -33,7 +33,11 @@ fn write(folder: &Path, name: &str, facts: &[Fact]) {
         let time = |minutes: i64| instant::format(minutes * MINUTE, true);
         let who = who.map_or(String::new(), |who| format!("e{who}"));
         let value = value.map_or(String::new(), |value| (value as f64 / 2.0).to_string());
-        text.push_str(&format!("{who},{},{},{value}\n", time(*at), time(at + later)));
+        text.push_str(&format!(
+            "{who},{},{},{value}\n",
+            time(*at),
+            time(at + later)
+        ));
     }
     std::fs::write(folder.join(name), text).unwrap();
 }
@@ -182,10 +186,17 @@ fn only_what_is_new_is_read() {
     write(folder.path(), "1.csv", &[(Some(1), 1, 0, Some(2))]);
     write(folder.path(), "2.csv", &[(Some(2), 30, 0, Some(4))]);
     let before = newest(&spec(folder.path(), &plain, 40, None), &mut |_, _| {}).unwrap();
-    assert_eq!((before.reading.files_read, before.watermark), (2, Some(30 * MINUTE)));
+    assert_eq!(
+        (before.reading.files_read, before.watermark),
+        (2, Some(30 * MINUTE))
+    );
     let again = |view: &FeatureView, as_of| {
         let since = since(&before.reading, 40);
-        newest(&spec(folder.path(), view, as_of, Some(since)), &mut |_, _| {}).unwrap()
+        newest(
+            &spec(folder.path(), view, as_of, Some(since)),
+            &mut |_, _| {},
+        )
+        .unwrap()
     };
     assert_eq!(again(&plain, 45).reading.files_read, 0);
     // a window of 20 minutes reaches back into the second file alone

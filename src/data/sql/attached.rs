@@ -39,8 +39,8 @@ pub fn query_beside(
 ) -> Result<Frame> {
     let connection = connect(tables)?;
     attach(&connection, tables, attached)?;
-    let mut select = prepared(&connection, tables, statement)
-        .map_err(|error| told(error, attached))?;
+    let mut select =
+        prepared(&connection, tables, statement).map_err(|error| told(error, attached))?;
     let found = collect(&mut select).map_err(|trouble| match trouble {
         Trouble::Sqlite(error) => told(explain(tables, error), attached),
         Trouble::Ours(error) => error,
@@ -68,10 +68,7 @@ pub fn plan(
     let mut steps = Vec::new();
     let mut depths: Vec<(i64, usize)> = Vec::new();
     while let Some(row) = rows.next().map_err(failed)? {
-        let (id, parent): (i64, i64) = (
-            row.get(0).map_err(failed)?,
-            row.get(1).map_err(failed)?,
-        );
+        let (id, parent): (i64, i64) = (row.get(0).map_err(failed)?, row.get(1).map_err(failed)?);
         let depth = depths
             .iter()
             .find(|(known, _)| *known == parent)
@@ -106,7 +103,10 @@ fn attach(
         )
         .map_err(failed)?;
     for (name, select) in attached.views {
-        if tables.iter().any(|(table, _)| table.eq_ignore_ascii_case(name)) {
+        if tables
+            .iter()
+            .any(|(table, _)| table.eq_ignore_ascii_case(name))
+        {
             continue;
         }
         connection
@@ -143,7 +143,9 @@ fn timed(found: &Frame, times: &[&str]) -> Result<Frame> {
 pub fn explained(statement: &str) -> Option<&str> {
     let rest = statement.trim_start();
     let rest = after(rest, "explain")?;
-    let rest = after(rest, "query").and_then(|rest| after(rest, "plan")).unwrap_or(rest);
+    let rest = after(rest, "query")
+        .and_then(|rest| after(rest, "plan"))
+        .unwrap_or(rest);
     is_select(rest).then_some(rest)
 }
 
@@ -190,20 +192,37 @@ mod tests {
         .unwrap();
         assert_eq!(found.kind("at").unwrap(), ColumnKind::Time);
         assert_eq!(found.times("at").unwrap(), [Some(3000), None]);
-        for refused in ["delete from runs", "delete from file.kept", "select * from nothing"] {
+        for refused in [
+            "delete from runs",
+            "delete from file.kept",
+            "select * from nothing",
+        ] {
             let error = query_beside(&tables, &attached, refused).unwrap_err().0;
             assert!(!error.is_empty());
         }
-        let error = query_beside(&tables, &attached, "select * from nothing").unwrap_err().0;
-        assert!(error.contains("no such table: nothing") && error.contains("`runs`"), "{error}");
-        let steps = plan(&tables, Some(&attached), "select * from runs where id = 'a'").unwrap();
+        let error = query_beside(&tables, &attached, "select * from nothing")
+            .unwrap_err()
+            .0;
+        assert!(
+            error.contains("no such table: nothing") && error.contains("`runs`"),
+            "{error}"
+        );
+        let steps = plan(
+            &tables,
+            Some(&attached),
+            "select * from runs where id = 'a'",
+        )
+        .unwrap();
         assert!(steps[0].text.contains("SCAN"), "{steps:?}");
     }
 
     #[test]
     fn a_statement_may_ask_for_its_plan() {
         assert_eq!(explained("EXPLAIN select 1"), Some("select 1"));
-        assert_eq!(explained(" explain query plan\nwith a as (select 1) select * from a"), Some("with a as (select 1) select * from a"));
+        assert_eq!(
+            explained(" explain query plan\nwith a as (select 1) select * from a"),
+            Some("with a as (select 1) select * from a")
+        );
         assert_eq!(explained("explain delete from a"), None);
         assert_eq!(explained("select 1"), None);
     }

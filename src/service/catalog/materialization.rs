@@ -121,12 +121,7 @@ impl Catalog {
     }
 
     /// The profile of all values after some changed; of very many it stays what it was.
-    fn profile_of_all(
-        &self,
-        view: &str,
-        count: u64,
-        before: &Materialization,
-    ) -> Result<Profile> {
+    fn profile_of_all(&self, view: &str, count: u64, before: &Materialization) -> Result<Profile> {
         let limit = u32::try_from(count.min(PROFILED)).unwrap_or(u32::MAX);
         if count > PROFILED {
             return Ok(before.profile.clone());

@@ -137,7 +137,11 @@ impl Catalog {
                 }
             }
         } else {
-            let known: Vec<&str> = config.pipelines.iter().map(|one| one.name.as_str()).collect();
+            let known: Vec<&str> = config
+                .pipelines
+                .iter()
+                .map(|one| one.name.as_str())
+                .collect();
             return Err(Error::not_found(format!(
                 "there is no feature service `{name}`: it is a model's inputs, called by its model or pipeline; there are `{}`",
                 known.join("`, `")
@@ -370,9 +374,9 @@ impl Demand {
                 ))
             })?);
         }
-        self.compiled
-            .values(&values)
-            .map_err(|error| error.context(format!("row {}, feature view `{}`", row + 1, view.name)))
+        self.compiled.values(&values).map_err(|error| {
+            error.context(format!("row {}, feature view `{}`", row + 1, view.name))
+        })
     }
 }
 
@@ -464,7 +468,10 @@ fn entity(wanted: &Wanted, entities: &Entities, row: usize) -> Result<Option<Vec
 /// computed from.
 pub(super) fn max_age(view: &FeatureView, feature: &str) -> Option<i64> {
     let ttl = view.ttl.filter(|ttl| *ttl > 0);
-    let windows = view.windows.iter().flat_map(|window| window.feature_names());
+    let windows = view
+        .windows
+        .iter()
+        .flat_map(|window| window.feature_names());
     let used = match view.demanded(feature) {
         Some(_) => on_demand::needs(view, &[feature.to_owned()]).0,
         None => vec![feature.to_owned()],

@@ -110,9 +110,14 @@ impl Catalog {
             ..PushAnswer::default()
         };
         if let (true, Some(of_dataset)) = (offline, of_dataset) {
-            let names: Vec<String> = of_dataset.iter().map(|column| column.name.clone()).collect();
+            let names: Vec<String> = of_dataset
+                .iter()
+                .map(|column| column.name.clone())
+                .collect();
             let rows = frame.select(&names)?;
-            self.core.pushed.append(&target.dataset, &of_dataset, &rows)?;
+            self.core
+                .pushed
+                .append(&target.dataset, &of_dataset, &rows)?;
             answer.dataset = Some(target.dataset.clone());
         }
         for (meta, view, rows) in metas {
@@ -183,7 +188,12 @@ impl Catalog {
             return Ok(Some(known.columns.clone()));
         }
         drop(held);
-        let first = match services.datasets.known(name)?.into_iter().find(pushed::is_unchanged) {
+        let first = match services
+            .datasets
+            .known(name)?
+            .into_iter()
+            .find(pushed::is_unchanged)
+        {
             Some(first) => Some(first),
             None => match services.datasets.resolve(name) {
                 Ok(DataSource::Files(snapshot)) => snapshot.files.into_iter().next(),
@@ -328,10 +338,9 @@ fn check(view: &FeatureView, came: &Columns, frame: &Frame, now: i64) -> Result<
         for (row, at) in frame.times(name)?.into_iter().enumerate() {
             let wrong = match at {
                 None => "it is null, and says when the row was true".to_owned(),
-                Some(at) if at > now.saturating_add(AHEAD) => format!(
-                    "`{}` has not come yet",
-                    data::instant::format(at, true)
-                ),
+                Some(at) if at > now.saturating_add(AHEAD) => {
+                    format!("`{}` has not come yet", data::instant::format(at, true))
+                }
                 Some(_) => continue,
             };
             return Err(Error::invalid(format!(

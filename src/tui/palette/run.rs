@@ -138,7 +138,12 @@ pub fn run(
         "features materialize" => {
             let views: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
             send(
-                Command::Materialize { views, as_of: None, from: None, full: false },
+                Command::Materialize {
+                    views,
+                    as_of: None,
+                    from: None,
+                    full: false,
+                },
                 Then::Say(format!("materializing: see pane {}", PaneId::Jobs.name())),
             )
         }

@@ -107,7 +107,12 @@ pub(super) fn materialize(views: Vec<String>) -> Effect {
         title: format!("Materialize {what}?"),
         lines,
         verb: "Materialize".to_owned(),
-        command: Some(Box::new(Command::Materialize { views, as_of: None, from: None, full: false })),
+        command: Some(Box::new(Command::Materialize {
+            views,
+            as_of: None,
+            from: None,
+            full: false,
+        })),
         // no alias moves: the reply says which job was queued
         then: Then::Registered,
     })

@@ -3,8 +3,8 @@
 
 use super::Runs;
 use crate::api::protocol::Command;
-use crate::domain::{RunId, Seen};
 use crate::domain::run::Pair;
+use crate::domain::{RunId, Seen};
 use crate::tui::dialog::Dialog;
 use crate::tui::effect::{Effect, Then};
 use crate::tui::text;

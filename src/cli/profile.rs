@@ -1,8 +1,10 @@
-//! `profile`: what each column of files looks like, for people, as a document, and as a page to keep. Pure: no daemon
-//! needed.
+//! `profile`: what each column looks like, for people, as a document, and as a page to keep. Of files: here and now, no
+//! daemon needed. Of a dataset of the workspace, by its name: the daemon looks at what is new of it, and keeps what it saw.
 
+use super::connect::{Connection, snapshot, unexpected};
 use super::output::{Output, number};
-use super::{Exit, Result};
+use super::{Exit, Result, wait};
+use crate::api::protocol::{Command, Reply, Snapshot, Topic};
 use crate::data::{instant, profile};
 use crate::domain::dataset::ColumnKind;
 use crate::domain::profile::{ColumnProfile, Profile};
@@ -17,7 +19,7 @@ const SHOWN: usize = 10;
 /// Arguments of `profile`.
 #[derive(Args, Debug)]
 pub(crate) struct ProfileArgs {
-    /// CSV, JSON lines or Parquet; several are read as one
+    /// CSV, JSON lines or Parquet, several are read as one; or a dataset of the workspace by its name
     #[arg(required = true)]
     data: Vec<PathBuf>,
     /// The column to be predicted: which others say something about it
@@ -28,27 +30,24 @@ pub(crate) struct ProfileArgs {
     report: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &ProfileArgs, output: &Output) -> Result<Exit> {
-    let clock = SystemClock;
-    let began = clock.now();
-    let state = profile::files(&args.data, &|share, path| {
-        output.tick(format!("{:3.0} % {}", share * 100.0, path.display()));
-        Ok(())
-    })?;
-    let now = clock.now();
-    let found = state.profile(args.target.as_deref(), Some(now.0.saturating_mul(1_000)))?;
-    output.progress_done(format!(
-        "{} rows of {} columns in {:.1} s",
-        found.rows,
-        found.columns.len(),
-        now.since(began) as f64 / 1_000.0
-    ));
+pub(crate) fn run(args: &ProfileArgs, connection: &Connection, output: &Output) -> Result<Exit> {
+    let names: Vec<String> = args
+        .data
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    let dataset = match args.data.as_slice() {
+        [one] if !one.exists() => named(one, connection),
+        _ => None,
+    };
+    let found = match &dataset {
+        Some(name) => match kept(name, args, connection, output)? {
+            Ok(found) => found,
+            Err(exit) => return Ok(exit),
+        },
+        None => looked_at(args, output)?,
+    };
     if let Some(path) = &args.report {
-        let names: Vec<String> = args
-            .data
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
         let page = report::profile::page(&names.join(", "), &found)?;
         std::fs::write(path, page)
             .map_err(|error| Error::from(error).context(format!("writing `{}`", path.display())))?;
@@ -72,6 +71,78 @@ pub(crate) fn run(args: &ProfileArgs, output: &Output) -> Result<Exit> {
         output.line(format!("wrote {}", path.display()));
     }
     Ok(Exit::Done)
+}
+
+/// The dataset of that name, where the workspace has one.
+fn named(path: &std::path::Path, connection: &Connection) -> Option<String> {
+    let name = path.to_str()?;
+    if connection.remote() {
+        return Some(name.to_owned());
+    }
+    let config = crate::service::configuration::load(&connection.workspace().ok()?).ok()?;
+    config.dataset(name).map(|dataset| dataset.name.clone())
+}
+
+/// The profile of files.
+fn looked_at(args: &ProfileArgs, output: &Output) -> Result<Profile> {
+    let clock = SystemClock;
+    let began = clock.now();
+    let state = profile::files(&args.data, &|share, path| {
+        output.tick(format!("{:3.0} % {}", share * 100.0, path.display()));
+        Ok(())
+    })?;
+    let now = clock.now();
+    let found = state.profile(args.target.as_deref(), Some(now.0.saturating_mul(1_000)))?;
+    output.progress_done(format!(
+        "{} rows of {} columns in {:.1} s",
+        found.rows,
+        found.columns.len(),
+        now.since(began) as f64 / 1_000.0
+    ));
+    Ok(found)
+}
+
+/// The kept profile of a dataset, after what is new of it was looked at; or how the command ends instead.
+fn kept(
+    name: &str,
+    args: &ProfileArgs,
+    connection: &Connection,
+    output: &Output,
+) -> Result<std::result::Result<Profile, Exit>> {
+    if args.target.is_some() {
+        return Err(Error::invalid(format!(
+            "the target of dataset `{name}` is that of its pipeline: leave `--target` out, or name files"
+        ))
+        .into());
+    }
+    let client = connection.client(true)?;
+    let Reply::Jobs(jobs) = client.command(&Command::Examine {
+        dataset: name.to_owned(),
+    })?
+    else {
+        return Err(unexpected());
+    };
+    for id in jobs {
+        let (job, result) = wait::until_ended(&client, id, output)?;
+        if result.is_none() {
+            return Ok(Err(wait::without_result(&job, output)?));
+        }
+        output.progress_done(format!("{} {}", job.title, job.state.as_str()));
+    }
+    let topic = Topic::Dataset {
+        dataset: name.to_owned(),
+    };
+    let Snapshot::Dataset(detail) = snapshot(&client, &topic)? else {
+        return Err(unexpected());
+    };
+    for violation in detail.violations.iter().chain(&detail.anomalies) {
+        output.line(format!(
+            "▲ {}: {}",
+            violation.column.as_deref().unwrap_or("rows"),
+            violation.detail
+        ));
+    }
+    detail.profile.map(Ok).ok_or_else(unexpected)
 }
 
 fn table(found: &Profile, output: &Output) {

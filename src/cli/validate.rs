@@ -100,7 +100,7 @@ fn check(args: &ValidateArgs, path: &Path, output: &Output) -> Result<Exit> {
 
 /// On the command line each file is a day, in the order given.
 fn day(name: &str, frame: &crate::data::Frame) -> Result<Day> {
-    Ok(profile::kept_state_of(frame)?.day(name, 1))
+    Ok(profile::kept_state_of(frame, 1)?.day(name, 1))
 }
 
 fn said(output: &Output, doing: &str, number: usize, files: &[PathBuf]) {

@@ -214,7 +214,7 @@ mod tests {
             ("exposure".into(), Arc::new(Int64Array::from(vec![2, 3, 4]))),
         ])
         .unwrap();
-        let at = [Some(15), Some(25), Some(25)];
+        let at = Int64Array::from(vec![15, 25, 25]);
         let wanted = names(&["chill", "temp", "grim"]);
         let found = super::super::features::join(
             &view(),
@@ -253,7 +253,7 @@ mod tests {
             &names(&["chill"]),
             &rows,
             &names(&["faa"]),
-            &[Some(15)],
+            &Int64Array::from(vec![15]),
         )
         .unwrap_err()
         .0;

@@ -45,6 +45,7 @@ pub struct ColumnSpec {
     /// Its type.
     pub kind: ColumnKind,
     /// Whether nulls are expected.
+    #[serde(default)]
     pub nullable: bool,
 }
 

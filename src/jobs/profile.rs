@@ -24,14 +24,18 @@ impl Job for ProfileSpec {
                 let wanted: Vec<&FileStamp> = snapshot
                     .files
                     .iter()
-                    .filter(|file| self.only.as_ref().is_none_or(|only| only.contains(&file.path)))
+                    .filter(|file| {
+                        self.only
+                            .as_ref()
+                            .is_none_or(|only| only.contains(&file.path))
+                    })
                     .collect();
                 let whole = wanted.iter().map(|file| file.bytes.max(1)).sum::<u64>();
                 let mut behind = 0;
                 for file in wanted {
                     ctx.check()?;
                     source::verify(file)?;
-                    let state = look(file, behind, whole, ctx)?;
+                    let state = look(file, snapshot.files.len(), behind, whole, ctx)?;
                     behind += file.bytes.max(1);
                     all.merge(&state)?;
                     kept.push(self.state_of(&state, &file.path, &file.sha256, file.modified)?);
@@ -42,7 +46,7 @@ impl Job for ProfileSpec {
                 let frame = table::load(&self.source)?;
                 ctx.check()?;
                 ctx.progress(0.5, &format!("profiling {} rows", frame.rows()));
-                all = profile::kept_state_of(&frame)?;
+                all = profile::kept_state_of(&frame, 1)?;
                 kept.push(self.state_of(&all, "", "", now / 1_000)?);
             }
         }
@@ -64,7 +68,13 @@ impl Job for ProfileSpec {
 
 impl ProfileSpec {
     /// `modified` in milliseconds: the day of a file without instants.
-    fn state_of(&self, state: &TableState, path: &str, sha256: &str, modified: i64) -> Result<FileState> {
+    fn state_of(
+        &self,
+        state: &TableState,
+        path: &str,
+        sha256: &str,
+        modified: i64,
+    ) -> Result<FileState> {
         let newest = self
             .timestamp
             .as_deref()
@@ -81,18 +91,27 @@ impl ProfileSpec {
     }
 }
 
-fn look(file: &FileStamp, behind: u64, whole: u64, ctx: &mut JobCtx) -> Result<TableState> {
+fn look(
+    file: &FileStamp,
+    files: usize,
+    behind: u64,
+    whole: u64,
+    ctx: &mut JobCtx,
+) -> Result<TableState> {
     let path = Path::new(&file.path);
     let name = path
         .file_name()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();
     let ctx = Mutex::new(ctx);
-    let state = profile::kept_file(path, &|share| {
+    let state = profile::kept_file(path, files, &|share| {
         let mut ctx = ctx.lock().unwrap_or_else(PoisonError::into_inner);
         let done = behind as f64 + share * file.bytes as f64;
         // the end is for the whole, not for its last file
-        ctx.progress((done / whole.max(1) as f64).min(0.99), &format!("profiling {name}"));
+        ctx.progress(
+            (done / whole.max(1) as f64).min(0.99),
+            &format!("profiling {name}"),
+        );
         if ctx.is_cancelled() {
             return Err(DataError::new("stopped on request"));
         }

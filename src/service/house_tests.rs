@@ -437,7 +437,7 @@ fn datasets_resolve_with_what_they_are_made_from() {
     crate::data::table::build(&built, &mut |_, _| {}).unwrap();
     let unknown = datasets.resolve("row").unwrap_err();
     assert!(unknown.message.contains("`rows`"), "{unknown}");
-    assert_eq!(datasets.list().unwrap()[0].files, 1);
+    assert_eq!(datasets.page().unwrap().rows[0].files, 1);
 }
 
 /// What the job and the daemon do.

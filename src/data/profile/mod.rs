@@ -3,6 +3,8 @@
 //! is what people see of it: statistics, histograms, correlations, the signal about a target, and warnings.
 
 mod column;
+#[cfg(test)]
+mod golden;
 mod numbers;
 mod relate;
 mod sample;
@@ -24,8 +26,8 @@ use std::path::Path;
 
 /// Rows kept as they are, of all files together, for correlations and signal.
 const KEPT: u64 = 32_768;
-/// Of each file, when its state is to be kept.
-const KEPT_OF_A_FILE: u64 = 1_024;
+/// Of each file, when its state is to be kept: so many at least, and at most.
+const KEPT_OF_A_FILE: (u64, u64) = (1_024, 8_192);
 
 /// The profile of every column of a table in memory.
 pub fn profile(frame: &Frame) -> Profile {
@@ -40,9 +42,13 @@ pub fn state_of(frame: &Frame) -> Result<TableState> {
     scan::frame(frame, KEPT, &|_| Ok(()))
 }
 
-/// The state of a table in memory, to be kept: fewer of its rows as they are.
-pub fn kept_state_of(frame: &Frame) -> Result<TableState> {
-    scan::frame(frame, KEPT_OF_A_FILE, &|_| Ok(()))
+/// The state of a table in memory, one of `files`, to be kept: fewer of its rows as they are.
+pub fn kept_state_of(frame: &Frame, files: usize) -> Result<TableState> {
+    scan::frame(frame, kept_rows(files), &|_| Ok(()))
+}
+
+fn kept_rows(files: usize) -> u64 {
+    (KEPT / files.max(1) as u64).clamp(KEPT_OF_A_FILE.0, KEPT_OF_A_FILE.1)
 }
 
 /// The state of all `files`, as if they lay under each other. `progress` hears the share that is done and the file that is
@@ -75,16 +81,16 @@ pub fn files<P: AsRef<Path>>(
     Ok(all)
 }
 
-/// The state of one file, to be kept.
-pub fn kept_file(path: &Path, progress: &Progress<'_>) -> Result<TableState> {
-    scan::file(path, KEPT_OF_A_FILE, progress)
+/// The state of one of `files` files, to be kept.
+pub fn kept_file(path: &Path, files: usize, progress: &Progress<'_>) -> Result<TableState> {
+    scan::file(path, kept_rows(files), progress)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-    use arrow_array::{ArrayRef, Float64Array, Int64Array};
+    use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray};
     use std::sync::Arc;
 
     fn frame(columns: Vec<(&str, ArrayRef)>) -> Frame {
@@ -202,7 +208,7 @@ mod tests {
         let parts = [(0, 20_000), (20_000, 1), (20_001, 39_999)];
         let mut merged = TableState::default();
         for (from, length) in parts {
-            let state = kept_state_of(&part(&whole, from, length)).unwrap();
+            let state = kept_state_of(&part(&whole, from, length), 3).unwrap();
             let back = TableState::from_bytes(&state.to_bytes().unwrap())
                 .unwrap()
                 .unwrap();
@@ -221,7 +227,7 @@ mod tests {
             );
             assert_eq!(
                 a.histogram.counts.iter().sum::<u64>(),
-                b.histogram.counts.iter().sum()
+                b.histogram.counts.iter().sum::<u64>()
             );
             if let (Some(a), Some(b)) = (a.mean, b.mean) {
                 assert!((a - b).abs() < 1e-9 * b.abs().max(1.0), "{a} and {b}");

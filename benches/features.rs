@@ -144,7 +144,7 @@ fn ours(task: &str, folder: &Path) -> Outcome {
     let windows = task == "windows";
     let join = FileJoin {
         rows: vec![folder.join(if windows {
-            "events.parquet"
+            "asks.parquet"
         } else {
             "rows.parquet"
         })],
@@ -305,7 +305,7 @@ fn make(folder: &Path, rows: usize, facts: usize) -> Outcome {
         ),
     ])?
     .write(&folder.join("rows.parquet"))?;
-    Frame::from_columns(vec![
+    let events = Frame::from_columns(vec![
         (
             "entity".into(),
             Arc::new(entities(facts, STREAMS, 7)) as ArrayRef,
@@ -320,8 +320,11 @@ fn make(folder: &Path, rows: usize, facts: usize) -> Outcome {
                 (0..facts).map(|row| share(row, 8)),
             )),
         ),
-    ])?
-    .write(&folder.join("events.parquet"))?;
+    ])?;
+    // Rows that ask at the instant of each event, as rows of a pipeline would; the peers say the same over one table.
+    let asks = events.select(&["entity".into(), "at".into()])?;
+    asks.write(&folder.join("asks.parquet"))?;
+    events.write(&folder.join("events.parquet"))?;
     Ok(())
 }
 

@@ -14,8 +14,12 @@ mod command;
 mod daemon;
 #[path = "e2e/dataset.rs"]
 mod dataset;
+#[path = "e2e/features.rs"]
+mod features;
 #[path = "e2e/house.rs"]
 mod house;
+#[path = "e2e/join.rs"]
+mod join;
 #[path = "e2e/kill.rs"]
 mod kill;
 #[path = "e2e/online_kill.rs"]

@@ -22,8 +22,13 @@ pub struct Server {
 impl Server {
     /// Our own, on a workspace.
     pub fn trainyard(root: &Path) -> Outcome<Self> {
+        Self::of(Path::new(env!("CARGO_BIN_EXE_trainyard")), root)
+    }
+
+    /// The same from another build of the program.
+    pub fn of(program: &Path, root: &Path) -> Outcome<Self> {
         let port = free_port()?;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_trainyard"));
+        let mut command = Command::new(program);
         command
             .arg("--workspace")
             .arg(root)
@@ -45,6 +50,55 @@ impl Server {
             .args(["--host", "127.0.0.1", "--port", &port.to_string()])
             .current_dir(root);
         Self::begin(command, port)
+    }
+
+    /// Feast's feature server on a repository that was applied.
+    #[allow(dead_code, reason = "one bench has this peer")]
+    pub fn feast(program: &Path, repository: &Path) -> Outcome<Self> {
+        let port = free_port()?;
+        let mut command = Command::new(program);
+        command
+            .args(["serve", "--port", &port.to_string()])
+            .current_dir(repository);
+        Self::begin(command, port)
+    }
+
+    /// Processor time of the process and of all that it started, seconds.
+    #[allow(dead_code, reason = "not every bench asks")]
+    pub fn processor(&self) -> Outcome<f64> {
+        let mut ticks = 0;
+        let mut processes = vec![self.child.id()];
+        while let Some(process) = processes.pop() {
+            let Ok(stat) = std::fs::read_to_string(format!("/proc/{process}/stat")) else {
+                continue;
+            };
+            let rest = stat
+                .rsplit_once(") ")
+                .ok_or("no statistics of a process")?
+                .1;
+            // user, system, and both of children that ended and were waited for
+            let times = rest.split(' ').skip(11).take(4);
+            ticks += times.filter_map(|one| one.parse::<u64>().ok()).sum::<u64>();
+            processes.extend(Self::children(process));
+        }
+        Ok(ticks as f64 / 100.0)
+    }
+
+    fn children(process: u32) -> Vec<u32> {
+        let mut found = Vec::new();
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else {
+            return found;
+        };
+        for thread in threads.flatten() {
+            let children = std::fs::read_to_string(thread.path().join("children"));
+            found.extend(
+                children
+                    .unwrap_or_default()
+                    .split_whitespace()
+                    .filter_map(|id| id.parse::<u32>().ok()),
+            );
+        }
+        found
     }
 
     fn begin(mut command: Command, port: u16) -> Outcome<Self> {
@@ -97,15 +151,7 @@ impl Server {
                         .ok()
                 })
                 .unwrap_or(0);
-            for thread in std::fs::read_dir(format!("/proc/{process}/task"))?.flatten() {
-                let children = std::fs::read_to_string(thread.path().join("children"));
-                processes.extend(
-                    children
-                        .unwrap_or_default()
-                        .split_whitespace()
-                        .filter_map(|id| id.parse::<u32>().ok()),
-                );
-            }
+            processes.extend(Self::children(process));
         }
         Ok(kib as f64 / 1024.0)
     }

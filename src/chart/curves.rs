@@ -186,6 +186,8 @@ pub fn draw<B: DrawingBackend>(pen: &mut Pen<'_, B>, area: Area, spec: &Curves) 
         return frame::empty(pen, area, &spec.empty);
     };
     let (x_low, x_high) = spec.window.unwrap_or(whole);
+    // around a single point no other number means anything
+    let only = (x_high <= x_low).then_some(x_low);
     let (x_low, x_high) = if x_high > x_low {
         (x_low, x_high)
     } else {
@@ -221,12 +223,14 @@ pub fn draw<B: DrawingBackend>(pen: &mut Pen<'_, B>, area: Area, spec: &Curves) 
         low: x_low,
         high: x_high,
         step: None,
+        only,
     };
     let y = Ranged {
         axis: &spec.y,
         low: y_low,
         high: y_high,
         step,
+        only: None,
     };
     let plot = frame::draw(pen, area, &x, &y, right, spec.cursor)?;
     let bottom = plot.area.bottom() - 1;
@@ -331,7 +335,21 @@ fn lines<B: DrawingBackend>(
                 }
             }
         }
-        if curve.reference && pen.metrics.is_cells() {
+        if let ([alone], 1) = (path.as_slice(), columns.runs.len()) {
+            // a line needs two points: one alone is a dot that is seen
+            let at = if pen.metrics.is_cells() {
+                let line = pen.metrics.line_height;
+                alone.1 - (alone.1 - plot.area.y).rem_euclid(line) + line / 2
+            } else {
+                alone.1
+            };
+            let align = if pen.metrics.is_cells() {
+                Align::Left
+            } else {
+                Align::Centre
+            };
+            pen.text("●", (alone.0, at), align, ink)?;
+        } else if curve.reference && pen.metrics.is_cells() {
             // two cells on, two off: a line with noise keeps its gaps, through which others show
             let dash = pen.letters(2).max(1);
             let on = |(x, _): &BackendCoord| (x - plot.area.x) / dash % 2 == 0;

@@ -3,7 +3,7 @@
 //!
 //! It knows axes and the pen, not what will be drawn into the plot.
 
-use super::axis::{Axis, Kind, Scale};
+use super::axis::{Axis, Kind, Scale, Tick};
 use super::palette::Ink;
 use super::pen::{Align, Area, Drawn, Pen};
 use plotters_backend::DrawingBackend;
@@ -69,6 +69,8 @@ pub struct Ranged<'a> {
     pub high: f64,
     /// The step between ticks; none lets the axis choose.
     pub step: Option<f64>,
+    /// The one value there is: it alone has a label.
+    pub only: Option<f64>,
 }
 
 /// How many labels fit on a y axis of `height` points.
@@ -206,9 +208,15 @@ fn x_labels<B: DrawingBackend>(
     let (room, space) = if named { (2, 1) } else { (5, 3) };
     let room = pen.letters(room).max(1);
     let mut most = (plot.area.width / room).max(2) as usize;
-    let mut ticks = x.axis.ticks(x.low, x.high, most);
+    let mut ticks = match x.only {
+        Some(value) => vec![Tick {
+            value,
+            text: x.axis.word(value, x.high - x.low),
+        }],
+        None => x.axis.ticks(x.low, x.high, most),
+    };
     // names and times are wider than numbers: thin them out until they fit side by side
-    while most > 2 {
+    while most > 2 && x.only.is_none() {
         let widest = ticks.iter().map(|tick| pen.width(&tick.text)).max();
         let needed = (widest.unwrap_or(0) + pen.letters(space)) * ticks.len() as i32;
         if needed <= plot.area.width + pen.letters(2) {

@@ -62,12 +62,14 @@ pub fn draw<B: DrawingBackend>(pen: &mut Pen<'_, B>, area: Area, spec: &Scatter)
         low: x_low,
         high: x_high,
         step: None,
+        only: None,
     };
     let y = Ranged {
         axis: &spec.y,
         low: y_low,
         high: y_high,
         step: y_step,
+        only: None,
     };
     let right = if pen.metrics.is_cells() {
         0

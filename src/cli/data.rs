@@ -1,11 +1,10 @@
-//! `drift`, `sql`: pure looks at files, no daemon needed.
+//! `drift`: a pure look at files, no daemon needed.
 
-use super::connect::Connection;
 use super::output::{Output, number};
 use super::{Exit, Result};
-use crate::data::{Frame, source, sql};
+use crate::data::source;
+use crate::domain::Error;
 use crate::domain::drift::DriftVerdict;
-use crate::domain::{Clock, Error};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -157,52 +156,4 @@ fn stream(
     } else {
         Exit::Failed
     })
-}
-
-/// Arguments of `sql`.
-#[derive(Args, Debug)]
-pub(crate) struct SqlArgs {
-    /// One `select` over the datasets of trainyard.toml
-    query: String,
-    /// Rows at most
-    #[arg(long, default_value_t = 1000)]
-    max: usize,
-}
-
-pub(crate) fn sql(args: &SqlArgs, connection: &Connection, output: &Output) -> Result<Exit> {
-    let workspace = connection.configured()?;
-    let config = crate::service::configuration::load(&workspace)?;
-    let sources = crate::service::datasets::sources_of(&workspace, &config, &args.query)?;
-    let tables: Vec<(String, Frame)> = sources
-        .iter()
-        .map(|source| Ok((source.name().to_owned(), crate::data::table::load(source)?)))
-        .collect::<Result<_>>()?;
-    let clock = crate::domain::SystemClock;
-    let started = clock.now();
-    let found = sql::query(&tables, &args.query)?;
-    if output.json {
-        output.document(&found.to_records())?;
-        return Ok(Exit::Done);
-    }
-    let names = found.names();
-    let columns: Vec<Vec<Option<String>>> = names
-        .iter()
-        .map(|name| found.texts(name))
-        .collect::<std::result::Result<_, _>>()?;
-    let shown = found.rows().min(args.max);
-    let rows: Vec<Vec<String>> = (0..shown)
-        .map(|row| {
-            columns
-                .iter()
-                .map(|column| column[row].clone().unwrap_or_else(|| "-".to_owned()))
-                .collect()
-        })
-        .collect();
-    output.table(&names.iter().map(String::as_str).collect::<Vec<_>>(), &rows);
-    output.line(format!(
-        "{shown} of {} rows, {} ms",
-        found.rows(),
-        clock.now().since(started)
-    ));
-    Ok(Exit::Done)
 }

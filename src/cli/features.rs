@@ -2,9 +2,9 @@
 
 use super::connect::{Connection, unexpected};
 use super::monitor::instant;
-use super::output::{Output, age};
-use super::{Exit, Result, join, leaks, wait};
-use crate::api::protocol::{Command, Reply, Snapshot, Topic};
+use super::output::Output;
+use super::{Exit, Result, definitions, join, leaks, wait};
+use crate::api::protocol::{Command, Reply};
 use crate::domain::job::{JobResult, JobState};
 use crate::domain::online::Reading;
 use clap::Subcommand;
@@ -15,9 +15,23 @@ use std::collections::BTreeMap;
 pub(crate) enum FeaturesCommand {
     /// All features: how fresh, who uses them
     List,
+    /// The definition of a view in force, its types, versions and lineage
+    Show {
+        /// `view`, or `view@2` of that version
+        view: String,
+    },
+    /// Show what trainyard.toml changes of the definitions in force, and take it
+    Apply {
+        /// Only show it
+        #[arg(long)]
+        dry_run: bool,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
     /// Bring the online store up to an instant
     Materialize {
-        /// Only these views
+        /// Only these views; `view@2`: that version
         views: Vec<String>,
         /// Only facts whose event is not before this instant [default: what is new since the last time]
         #[arg(long, value_name = "INSTANT")]
@@ -50,40 +64,10 @@ pub(crate) fn run(
     output: &Output,
 ) -> Result<Exit> {
     match command {
-        FeaturesCommand::List => {
-            let Snapshot::Features(page) = connection.snapshot(&Topic::Features)? else {
-                return Err(unexpected());
-            };
-            if output.json {
-                output.document(&page)?;
-                return Ok(Exit::Done);
-            }
-            let rows: Vec<_> = page
-                .rows
-                .iter()
-                .map(|row| {
-                    let nulls = row
-                        .null_share
-                        .map_or_else(|| "-".to_owned(), |share| format!("{:.1}%", share * 100.0));
-                    vec![
-                        row.view.clone(),
-                        row.feature.clone(),
-                        format!("{:?}", row.freshness).to_lowercase(),
-                        row.age_ms.map_or_else(|| "-".to_owned(), age),
-                        nulls,
-                        row.used_by.len().to_string(),
-                    ]
-                })
-                .collect();
-            output.table(&["view", "feature", "fresh", "age", "null", "used"], &rows);
-            output.line(format!(
-                "{} features, {} views, {} late, {} drifting",
-                page.rows.len(),
-                page.views,
-                page.late,
-                page.drifting
-            ));
-            Ok(Exit::Done)
+        FeaturesCommand::List => definitions::list(connection, output),
+        FeaturesCommand::Show { view } => definitions::show(view, connection, output),
+        FeaturesCommand::Apply { dry_run, yes } => {
+            definitions::apply(*dry_run, *yes, connection, output)
         }
         FeaturesCommand::Materialize {
             views,

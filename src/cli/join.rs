@@ -144,7 +144,8 @@ fn uses(args: &JoinArgs, workspace: &Workspace, config: &Config) -> Result<Vec<V
                 "`{asked}` is no feature: write `view:feature`, `view:*` or `role=view:feature`"
             ))
         })?;
-        let view = view(config, name)?;
+        let made = crate::service::catalog::without_daemon(workspace, config, name)?;
+        let view = &made.view;
         let features = match feature {
             "*" => view.stored_names(),
             one => vec![one.to_owned()],
@@ -157,7 +158,7 @@ fn uses(args: &JoinArgs, workspace: &Workspace, config: &Config) -> Result<Vec<V
             Some((_, used)) => used.features.extend(features),
             None => {
                 let used = ViewUse {
-                    source: crate::service::datasets::view_rows(workspace, config, view)?,
+                    source: crate::service::datasets::version_rows(workspace, &made)?,
                     keys: Vec::new(),
                     prefix: match (role, args.full_names) {
                         (_, true) => format!("{scope}__"),
@@ -188,20 +189,6 @@ fn uses(args: &JoinArgs, workspace: &Workspace, config: &Config) -> Result<Vec<V
         }
     }
     Ok(uses.into_iter().map(|(_, used)| used).collect())
-}
-
-fn view<'a>(config: &'a Config, name: &str) -> Result<&'a FeatureView> {
-    Ok(config
-        .views
-        .iter()
-        .find(|view| view.name == name)
-        .ok_or_else(|| {
-            let known: Vec<&str> = config.views.iter().map(|view| view.name.as_str()).collect();
-            Error::invalid(format!(
-                "there is no feature view `{name}`; there are `{}`",
-                known.join("`, `")
-            ))
-        })?)
 }
 
 /// `weather.origin` -> the view or role it is for, when there is one of that name, and the column.

@@ -6,6 +6,7 @@ mod connect;
 mod daemon;
 mod dashboard;
 mod data;
+mod definitions;
 mod demo;
 mod doctor;
 mod experiments;
@@ -25,6 +26,7 @@ mod profile;
 mod run;
 mod runs;
 mod shell;
+mod sql;
 mod tokens;
 mod train;
 mod validate;
@@ -127,8 +129,8 @@ enum Command {
     Validate(validate::ValidateArgs),
     /// Per-column drift between two files, or a streaming detector over one
     Drift(data::DriftArgs),
-    /// SQL over the workspace's datasets
-    Sql(data::SqlArgs),
+    /// SQL over the workspace's datasets, runs, models, features, drift and jobs
+    Sql(sql::SqlArgs),
     /// The feature store
     #[command(subcommand)]
     Features(features::FeaturesCommand),
@@ -269,7 +271,7 @@ fn run(cli: Cli, output: &Output) -> Result<Exit> {
         Command::Profile(args) => profile::run(&args, &connection, output),
         Command::Validate(args) => validate::run(&args, output),
         Command::Drift(args) => data::drift(&args, output),
-        Command::Sql(args) => data::sql(&args, &connection, output),
+        Command::Sql(args) => sql::run(&args, &connection, output),
         Command::Features(command) => features::run(&command, &connection, output),
         Command::Predict(args) => predict::predict(&args, &connection, output),
         Command::Explain(args) => predict::explain(&args, &connection, output),

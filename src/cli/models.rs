@@ -4,7 +4,7 @@ use super::connect::{Connection, unexpected};
 use super::output::{Output, age, number};
 use super::{Exit, Result};
 use crate::api::protocol::{Command, Reply, Snapshot, Topic};
-use crate::domain::registry::{AliasMove, ModelPage, MoveKind};
+use crate::domain::registry::{AliasMove, CHAMPION, ModelPage, MoveKind, VersionRow};
 use crate::domain::{Error, ModelName, Version};
 use clap::Subcommand;
 
@@ -325,9 +325,44 @@ fn show(page: &ModelPage, connection: &Connection, output: &Output) -> Result<Ex
             ));
         }
     }
+    reads(page, connection, output)?;
     output.line("");
     for one in page.history.iter().take(10) {
         output.line(move_sentence(one));
     }
     Ok(Exit::Done)
+}
+
+/// Which version of which feature view the champion reads; without one: the newest version.
+fn reads(page: &ModelPage, connection: &Connection, output: &Output) -> Result<()> {
+    let champion = |row: &&VersionRow| row.version.aliases.iter().any(|alias| alias == CHAMPION);
+    let Some(row) = page
+        .versions
+        .iter()
+        .find(champion)
+        .or_else(|| page.versions.first())
+    else {
+        return Ok(());
+    };
+    let Snapshot::Version(detail) = connection.snapshot(&Topic::Version {
+        model: page.model.name.clone(),
+        version: row.version.version,
+    })?
+    else {
+        return Ok(());
+    };
+    let views: Vec<&str> = detail
+        .lineage
+        .iter()
+        .filter(|line| line.kind == "view")
+        .map(|line| line.value.as_str())
+        .collect();
+    if !views.is_empty() {
+        output.line("");
+        output.line(format!("{} reads", row.version.version));
+    }
+    for view in views {
+        output.line(format!("  {view}"));
+    }
+    Ok(())
 }

@@ -243,4 +243,97 @@ gate = { metric = "roc_auc", at_least = 0.6, by = 0.005 }
             "{all:?}"
         );
     }
+
+    #[test]
+    fn a_view_says_everything_that_features_may_be() {
+        let text = r#"
+[dataset.flights]
+path = "data/*.parquet"
+[feature_view.airport]
+sql = "select *, 1 as one from flights"
+timestamp = "at"
+description = "of the airport"
+owner = "ana"
+tags = ["pii", "ops"]
+entity = { name = "airport and carrier", key = ["origin", "carrier"] }
+features = ["gate"]
+windows = [
+  { column = "pace", aggregates = ["mean", "distinct"], over = ["1h", "3h"] },
+  { column = "carrier", aggregates = ["share"], over = ["24h"], value = "AA" },
+]
+request = { distance = "number" }
+[feature_view.airport.derive]
+pace = "distance / air_time"
+slow = "air_time > 300"
+[feature_view.airport.on_demand]
+left = "distance * gate"
+"#;
+        let config = parse(text).unwrap();
+        let view = &config.views[0];
+        assert_eq!(
+            view.feature_names(),
+            [
+                "gate",
+                "slow",
+                "pace_mean_1h",
+                "pace_distinct_1h",
+                "pace_mean_3h",
+                "pace_distinct_3h",
+                "carrier_share_AA_24h",
+                "left"
+            ]
+        );
+        assert_eq!((view.tags.len(), view.dataset.as_str()), (2, ""));
+        assert_eq!(config.lines["feature_view.airport.on_demand.left"], 21);
+    }
+
+    #[test]
+    fn every_mistake_in_a_view_is_reported() {
+        let text = r#"
+[dataset.flights]
+path = "data/*.parquet"
+[feature_view.a]
+sql = "select 1"
+dataset = "flights"
+entity = { name = "airport", key = ["origin", "origin"] }
+features = ["origin", "x", "x"]
+windows = [{ column = "x", aggregates = ["mena", "count", "count"], over = ["3 parsecs"], value = 3 }]
+tags = { team = 3 }
+request = { y = "nubmer" }
+[feature_view.a.derive]
+z = 3
+w = " "
+[feature_view."b:c"]
+dataset = "flights"
+request = { x = "text" }
+"#;
+        let all: Vec<String> = parse(text)
+            .unwrap_err()
+            .iter()
+            .map(|problem| problem.sentence("t"))
+            .collect();
+        for part in [
+            "t:5:7: `feature_view.a` has both `dataset` and `sql`",
+            "t:5:7: `feature_view.a` has `sql` and no `timestamp`",
+            "names the key `origin` twice",
+            "two features called `x`",
+            "`origin` is a key of its entity",
+            "there is no aggregate `mena`; did you mean `mean`?",
+            "has `count` twice",
+            "`3 parsecs` is no length of time",
+            "has a `value` that no aggregate counts",
+            "the tag `feature_view.a.tags.team` must be text",
+            "t:11:18: `feature_view.a.request.y` names no type; did you mean \"number\"?",
+            "`feature_view.a.derive.z` must be an SQL expression",
+            "`feature_view.a.derive.w` is empty",
+            "`feature_view.b:c` has `@` or `:` in its name",
+            "`feature_view.b:c` has no features",
+            "asks requests for values that nothing uses",
+        ] {
+            assert!(
+                all.iter().any(|line| line.contains(part)),
+                "{part} in {all:#?}"
+            );
+        }
+    }
 }

@@ -88,6 +88,20 @@ fn check(view: &FeatureView, section: &Section<'_, '_>) {
             .problems
             .add(section.place_of(key), message, hint.to_owned());
     };
+    if view.name.contains(['@', ':']) {
+        add(
+            "",
+            format!("`{}` has `@` or `:` in its name", section.name),
+            "features are called `view:feature`, versions `view@2`: choose another name",
+        );
+    }
+    if view.sql.is_some() && view.event_time.is_empty() {
+        add(
+            "sql",
+            format!("`{}` has `sql` and no `timestamp`", section.name),
+            "name the column of its rows with the instant",
+        );
+    }
     if view.columns.is_empty() && view.windows.is_empty() {
         let hint = if view.on_demand.is_empty() {
             "give `features = [\"column\"]`, `[feature_view.NAME.derive]` or `[[feature_view.NAME.windows]]`"

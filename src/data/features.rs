@@ -18,7 +18,7 @@ pub(super) struct History<'a> {
     view: &'a FeatureView,
     frame: &'a Frame,
     pub(super) event: Int64Array,
-    created: Option<Int64Array>,
+    pub(super) created: Option<Int64Array>,
 }
 
 impl<'a> History<'a> {
@@ -50,7 +50,7 @@ impl<'a> History<'a> {
     }
 
     /// The window features called `names`, for rows on a timeline; in the order of `names`, none for other features.
-    fn windows(
+    pub(super) fn windows(
         &self,
         names: &[String],
         entity: &[u32],
@@ -89,7 +89,12 @@ impl<'a> History<'a> {
             }
         };
         let entity: Vec<u32> = entity.iter().enumerate().map(near).collect();
-        Timeline::new(&entity, rows.entities(), known, Some(&self.event))
+        Timeline::new(
+            &entity,
+            rows.entities(),
+            known,
+            self.created.as_ref().map(|_| &self.event),
+        )
     }
 }
 

@@ -12,8 +12,11 @@ use super::keys::{Directory, NONE};
 use super::timeline::{Timeline, instants};
 use super::write::Writer;
 use super::{Error, Frame, Result, on_demand, parallel, source, table};
+use crate::domain::dataset::ColumnKind;
 use crate::domain::feature::FeatureView;
 use crate::domain::job::{DataSource, ViewUse};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Int64Array, UInt32Array};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -79,7 +82,9 @@ impl FileJoin {
             progress(0.0, &format!("looking at {}", used.source.name()));
             facts.push(Supply::of(used, self.memory)?);
         }
-        let rows = source::scan(&self.rows, None, BATCH)?;
+        // Few at a time where little memory is allowed, so that a chunk can be small.
+        let batch = usize::try_from(self.memory / 4096).map_or(BATCH, |rows| rows.clamp(1, BATCH));
+        let rows = source::scan(&self.rows, None, batch)?;
         let (total, width) = (rows.rows(), rows.columns().len());
         let mut chunks = Chunks {
             rows,
@@ -238,7 +243,9 @@ impl Chunks {
                 let row = frame.batch.get_array_memory_size() / frame.rows().max(1);
                 // The row while it is put together and joined; its search; its features, also while they are.
                 let row = 2 * row + 24 * parallel::cores() + 48 + 27 * self.features;
-                self.most = usize::try_from(self.memory / row as u64).ok();
+                self.most = usize::try_from(self.memory / row as u64)
+                    .ok()
+                    .map(|most| most.max(1));
             }
             frames.push(frame);
         }
@@ -424,28 +431,36 @@ impl Passes<'_> {
         // An event: its entity, its instants, its place on the timeline, its values; the values also while they are put
         // together.
         let event = 40 + 20 * columns.len() as u64;
-        let groups = (total * event).div_ceil(self.memory.max(1)).clamp(1, 4096) as u32;
+        let groups = (total * event)
+            .div_ceil(self.memory.max(1))
+            .clamp(1, directory.count().max(1) as u64) as u32;
         let group_of = |entity: u32| if entity == NONE { 0 } else { entity % groups };
-        let mut places = vec![(0, 0); of_rows.len()];
+        let mut places = if groups == 1 {
+            Vec::new()
+        } else {
+            vec![(0, 0); of_rows.len()]
+        };
         let mut found: Vec<Vec<ArrayRef>> = Vec::new();
         for group in 0..groups {
             let events = self.events(directory, asked, windows, &columns, &|entity| {
                 entity != NONE && group_of(entity) == group
             })?;
-            let mine: Vec<u32> = (0..of_rows.len() as u32)
-                .filter(|row| group_of(of_rows[*row as usize]) == group)
-                .collect();
-            for (local, row) in mine.iter().enumerate() {
-                places[*row as usize] = (group as usize, local);
-            }
-            let entity: Vec<u32> = mine.iter().map(|row| of_rows[*row as usize]).collect();
-            let value = |row: &u32| {
-                self.at
-                    .is_valid(*row as usize)
-                    .then(|| self.at.value(*row as usize))
+            let part;
+            let asked = if groups == 1 {
+                asked
+            } else {
+                part = self.part(of_rows, directory.count(), &|entity| {
+                    group_of(entity) == group
+                });
+                for (row, place) in part
+                    .rows
+                    .iter()
+                    .zip((0..).map(|local| (group as usize, local)))
+                {
+                    places[*row as usize] = place;
+                }
+                &part.line
             };
-            let at: Int64Array = mine.iter().map(value).collect();
-            let asked = Timeline::new(&entity, directory.count(), &at, None);
             let mut arrays = Vec::new();
             for (spec, features) in windows {
                 let column = columns.iter().position(|name| *name == spec.column);
@@ -456,8 +471,8 @@ impl Passes<'_> {
                     features,
                     column,
                     &events.line,
-                    &asked,
-                    mine.len(),
+                    asked,
+                    asked.places.len(),
                 )?);
             }
             found.push(arrays);
@@ -476,6 +491,21 @@ impl Passes<'_> {
                 Ok((feature.place, array))
             })
             .collect()
+    }
+
+    /// The rows whose entity is `mine`.
+    fn part(&self, of_rows: &[u32], entities: usize, mine: &dyn Fn(u32) -> bool) -> Asking {
+        let rows: Vec<u32> = (0..of_rows.len() as u32)
+            .filter(|row| mine(of_rows[*row as usize]))
+            .collect();
+        let entity: Vec<u32> = rows.iter().map(|row| of_rows[*row as usize]).collect();
+        let at: Int64Array = rows
+            .iter()
+            .map(|row| *row as usize)
+            .map(|row| self.at.is_valid(row).then(|| self.at.value(row)))
+            .collect();
+        let line = Timeline::new(&entity, entities, &at, None);
+        Asking { rows, line }
     }
 
     /// The events of the entities that are `mine` which a window can hold.
@@ -512,54 +542,71 @@ impl Passes<'_> {
             if kept.is_empty() && first > 0 {
                 return Ok(());
             }
+            let mut arrays: Vec<ArrayRef> = vec![Arc::new(known.clone())];
+            for name in columns {
+                arrays.push(Arc::clone(frame.column(name)?));
+            }
+            if history.created.is_some() {
+                // of those known at one instant the later event is the later one
+                arrays.push(Arc::new(history.event.clone()));
+            }
+            if kept.len() == frame.rows() {
+                parts.push((first, entity, arrays));
+                return Ok(());
+            }
             let entity: Vec<u32> = kept.iter().map(|row| entity[*row as usize]).collect();
             let kept = UInt32Array::from(kept);
-            let take =
-                |array: &dyn Array| arrow_select::take::take(array, &kept, None).map_err(trouble);
-            let mut arrays = vec![take(known)?, take(&history.event)?];
-            for name in columns {
-                arrays.push(take(frame.column(name)?)?);
+            for array in &mut arrays {
+                *array = arrow_select::take::take(array, &kept, None).map_err(trouble)?;
             }
             parts.push((first, entity, arrays));
             Ok(())
         })?;
         let mut parts: Vec<(u64, Vec<u32>, Vec<ArrayRef>)> = parts.into_iter().flatten().collect();
         parts.sort_unstable_by_key(|(first, _, _)| *first);
-        let whole = |at: usize| {
-            let parts: Vec<&dyn Array> = parts
-                .iter()
-                .map(|(_, _, arrays)| arrays[at].as_ref())
-                .collect();
-            if parts.is_empty() {
-                return Ok(table::empty(crate::domain::dataset::ColumnKind::Integer));
+        let mut entity: Vec<u32> = Vec::with_capacity(parts.iter().map(|part| part.1.len()).sum());
+        let mut stacks: Vec<Vec<ArrayRef>> = Vec::new();
+        for (_, of_part, arrays) in parts {
+            entity.extend(of_part);
+            stacks.resize(arrays.len(), Vec::new());
+            for (stack, array) in stacks.iter_mut().zip(arrays) {
+                stack.push(array);
             }
+        }
+        let mut stacks = stacks.into_iter();
+        // A column at a time, so that only one is held twice.
+        let mut next = || -> Result<ArrayRef> {
+            let parts = stacks.next().unwrap_or_default();
+            if parts.is_empty() {
+                return Ok(table::empty(ColumnKind::Integer));
+            }
+            let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
             arrow_select::concat::concat(&parts).map_err(trouble)
         };
-        let entity: Vec<u32> = parts
+        let known = next()?;
+        let columns = columns
             .iter()
-            .flat_map(|(_, entity, _)| entity)
-            .copied()
-            .collect();
-        let instants = |at: usize| -> Result<Int64Array> {
-            Ok(
-                arrow_array::cast::AsArray::as_primitive::<arrow_array::types::Int64Type>(&whole(
-                    at,
-                )?)
-                .clone(),
-            )
+            .map(|_| next())
+            .collect::<Result<Vec<ArrayRef>>>()?;
+        let event = match view.available_at {
+            Some(_) => Some(next()?),
+            None => None,
         };
+        let event = event
+            .as_ref()
+            .map(|event| event.as_primitive::<Int64Type>());
+        let known = known.as_primitive::<Int64Type>();
         Ok(Events {
-            line: Timeline::new(
-                &entity,
-                asked.entities(),
-                &instants(0)?,
-                Some(&instants(1)?),
-            ),
-            columns: (0..columns.len())
-                .map(|column| whole(2 + column))
-                .collect::<Result<_>>()?,
+            line: Timeline::new(&entity, asked.entities(), known, event),
+            columns,
         })
     }
+}
+
+/// Some of the rows, and when they ask.
+struct Asking {
+    rows: Vec<u32>,
+    line: Timeline,
 }
 
 /// Events that windows can hold.

@@ -6,6 +6,8 @@ pub mod asof;
 pub mod checks;
 mod chunks;
 mod column;
+#[cfg(test)]
+mod contract;
 pub(crate) mod convert;
 mod csv;
 mod features;

@@ -342,6 +342,16 @@ impl Iterator for Lane {
     }
 }
 
+/// That a column does not decode.
+pub(super) fn damaged(path: &Path, column: &str, error: &str) -> Error {
+    let what = format!(
+        "column `{}`: {}; the file is damaged",
+        quotable(column),
+        plain(error)
+    );
+    failed(path, what)
+}
+
 /// A reader's words, without its prefixes.
 fn plain(error: &str) -> String {
     let mut text = error;

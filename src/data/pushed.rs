@@ -183,7 +183,7 @@ mod tests {
         let column = |name: &str, kind| PushColumn {
             name: name.into(),
             kind,
-            zoned: true,
+            zoned: kind == ColumnKind::Time,
         };
         vec![
             column("who", ColumnKind::Text),

@@ -1,11 +1,13 @@
 //! Moments of each entity in ascending order: what the point-in-time join searches and windows move over.
 //! Knows positions, entities as numbers and instants; no names, no values.
 
-use super::{Frame, Result, keys, parallel};
+use super::keys::NONE;
+use super::{Frame, Result, parallel};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, Int64Array};
 use arrow_schema::DataType;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 /// Fewer places than this are sorted on one core.
@@ -34,47 +36,87 @@ pub struct Timeline {
     pub starts: Vec<usize>,
     /// The instant at each place of `order`.
     pub at: Vec<i64>,
+    /// The place of each position in `order`; [`NONE`] for those that are left out.
+    pub places: Vec<u32>,
 }
 
 impl Timeline {
     /// Sorts positions by entity, instant, `then` (null first) and position. Positions without entity or instant are
     /// left out.
     pub fn new(entity: &[u32], count: usize, at: &Int64Array, then: Option<&Int64Array>) -> Self {
-        let (mut order, starts) = match at.nulls() {
-            None => keys::group(entity, count, |_| true),
-            Some(nulls) => keys::group(entity, count, |position| nulls.is_valid(position)),
+        let nulls = at.nulls();
+        let is_on = |position: usize| {
+            entity[position] != NONE && nulls.is_none_or(|nulls| nulls.is_valid(position))
         };
+        let mut starts = vec![0usize; count + 1];
+        for position in (0..entity.len()).filter(|position| is_on(*position)) {
+            starts[entity[position] as usize + 1] += 1;
+        }
+        for one in 1..=count {
+            starts[one] += starts[one - 1];
+        }
+        // In the order of the positions, so that what is written goes to a few places side by side, an entity each.
+        let mut next: Vec<u32> = starts.iter().map(|start| *start as u32).collect();
+        let mut order = vec![0u32; starts[count]];
+        let mut instants = vec![0i64; starts[count]];
+        let mut places = vec![NONE; entity.len()];
         let values = at.values();
-        let mut instants: Vec<i64> = order
-            .iter()
-            .map(|position| values[*position as usize])
-            .collect();
-        let parts = if order.len() < FEW {
+        for position in (0..entity.len()).filter(|position| is_on(*position)) {
+            let slot = &mut next[entity[position] as usize];
+            let place = *slot as usize;
+            order[place] = position as u32;
+            instants[place] = values[position];
+            places[position] = *slot;
+            *slot += 1;
+        }
+        let count = if order.len() < FEW {
             1
         } else {
             parallel::cores()
         };
+        let moved = AtomicBool::new(false);
         thread::scope(|scope| {
             let (mut rest, mut rest_at) = (&mut order[..], &mut instants[..]);
-            for part in Self::parts(&starts, parts) {
+            for part in Self::parts(&starts, count) {
                 let length = starts[part.end] - starts[part.start];
                 let (mine, others) = rest.split_at_mut(length);
                 let (mine_at, others_at) = rest_at.split_at_mut(length);
                 (rest, rest_at) = (others, others_at);
-                let starts = &starts[part.start..=part.end];
-                let mut work = move || sort(mine, mine_at, starts, then);
-                if parts == 1 {
+                let (starts, moved) = (&starts[part.start..=part.end], &moved);
+                let mut work = move || {
+                    if sort(mine, mine_at, starts, then) {
+                        moved.store(true, Ordering::Relaxed);
+                    }
+                };
+                if count == 1 {
                     work();
                 } else {
                     scope.spawn(work);
                 }
             }
         });
+        if moved.into_inner() {
+            for (place, position) in order.iter().enumerate() {
+                places[*position as usize] = place as u32;
+            }
+        }
         Self {
             order,
             starts,
             at: instants,
+            places,
         }
+    }
+
+    /// `value` of each position, in the order of the places.
+    pub(super) fn placed<T: Copy + Default>(&self, value: impl Fn(usize) -> T) -> Vec<T> {
+        let mut placed = vec![T::default(); self.order.len()];
+        for (position, place) in self.places.iter().enumerate() {
+            if *place != NONE {
+                placed[*place as usize] = value(position);
+            }
+        }
+        placed
     }
 
     /// Entities there are.
@@ -99,13 +141,15 @@ impl Timeline {
     }
 }
 
-/// Sorts each entity's slice; `starts` are those of the whole timeline, the slices begin at the first.
-fn sort(order: &mut [u32], at: &mut [i64], starts: &[usize], then: Option<&Int64Array>) {
+/// Sorts each entity's slice; `starts` are those of the whole timeline, the slices begin at the first. Whether anything
+/// has moved.
+fn sort(order: &mut [u32], at: &mut [i64], starts: &[usize], then: Option<&Int64Array>) -> bool {
     let then_of = |position: u32| match then {
         Some(then) if then.is_valid(position as usize) => then.value(position as usize),
         _ => i64::MIN,
     };
     let mut scratch: Vec<(i64, i64, u32)> = Vec::new();
+    let mut moved = false;
     for bounds in starts.windows(2) {
         let slice = bounds[0] - starts[0]..bounds[1] - starts[0];
         let (order, at) = (&mut order[slice.clone()], &mut at[slice]);
@@ -131,7 +175,9 @@ fn sort(order: &mut [u32], at: &mut [i64], starts: &[usize], then: Option<&Int64
         for ((at, order), sorted) in at.iter_mut().zip(order.iter_mut()).zip(&scratch) {
             (*at, *order) = (sorted.0, sorted.2);
         }
+        moved = true;
     }
+    moved
 }
 
 #[cfg(test)]
@@ -145,7 +191,7 @@ mod tests {
             moments in prop::collection::vec((0u32..4, prop::option::weighted(0.9, 0i64..20), prop::option::weighted(0.8, 0i64..3)), 0..80),
             tie: bool,
         ) {
-            let entity: Vec<u32> = moments.iter().map(|one| if one.0 == 3 { keys::NONE } else { one.0 }).collect();
+            let entity: Vec<u32> = moments.iter().map(|one| if one.0 == 3 { NONE } else { one.0 }).collect();
             let at: Int64Array = moments.iter().map(|one| one.1).collect();
             let then: Int64Array = moments.iter().map(|one| one.2).collect();
             let line = Timeline::new(&entity, 3, &at, tie.then_some(&then));
@@ -160,6 +206,11 @@ mod tests {
                 prop_assert_eq!(&line.order[places.clone()], &order[..]);
                 let instants: Vec<i64> = expected.iter().map(|moment| moment.0).collect();
                 prop_assert_eq!(&line.at[places], &instants[..]);
+            }
+            for (position, place) in line.places.iter().enumerate() {
+                let is_on = entity[position] != NONE && moments[position].1.is_some();
+                prop_assert_eq!(*place != NONE, is_on);
+                prop_assert!(!is_on || line.order[*place as usize] as usize == position);
             }
         }
 

@@ -1,8 +1,8 @@
 //! Aggregations over the events of a window, counted from the instant they were known (contract R10).
 //!
-//! Both ends of a window only move forward when an entity's rows are taken in order of time: each entity's events are
-//! gathered once, and then every length and aggregate passes over them ([`slide`]). Entities are shared out to the
-//! cores. Counts and sums of whole numbers are exact; sums of numbers carry what rounding took.
+//! Both ends of a window only move forward when an entity's rows are taken in order of time: the values are brought into
+//! the order of the timeline once, and then every length and aggregate passes over them ([`slide`]). Entities are shared
+//! out to the cores. Sums are exact and rounded once, so a window comes to the same whatever else was asked for.
 
 mod out;
 mod slide;
@@ -13,15 +13,17 @@ use crate::domain::feature::Aggregate;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef};
-use arrow_buffer::{BooleanBuffer, NullBuffer};
+use arrow_buffer::BooleanBuffer;
 use arrow_schema::DataType;
-use out::Out;
+use out::{Out, Part};
 use slide::{Different, Moments, Sum};
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
-/// `column` of the events, aggregated for each of `row_count` rows in several ways: an array for each of `wanted`,
-/// that is aggregate and length in microseconds. An event counts when it was known in (row instant - length, row
-/// instant]; nulls of the column do not. No event: count and distinct 0, all else null. A row without instant: null.
-/// `value`: whose share [`Aggregate::Share`] counts, as text; without it that of true.
+/// `column` of the events, aggregated for each of `row_count` rows in several ways: an array for each of `wanted`, that is
+/// aggregate and length in microseconds. An event counts when it was known in (row instant - length, row instant]; nulls
+/// of the column do not. No event: count and distinct 0, all else null. A row without instant: null. `value`: whose share
+/// [`Aggregate::Share`] counts, as text; without it that of true.
 pub fn aggregate(
     column: &ArrayRef,
     events: &Timeline,
@@ -30,62 +32,75 @@ pub fn aggregate(
     wanted: &[(Aggregate, i64)],
     value: Option<&str>,
 ) -> Result<Vec<ArrayRef>> {
-    let values = Values::of(column)?;
     refuse(column, wanted)?;
     let wants = |one: Aggregate| wanted.iter().any(|(aggregate, _)| *aggregate == one);
-    let codes = wants(Aggregate::Distinct).then(|| keys::distinct(column));
+    let (codes, different) = match wants(Aggregate::Distinct) {
+        true => keys::distinct(column),
+        false => (Vec::new(), 0),
+    };
     let matches = match wants(Aggregate::Share) {
         true => Some(equal_to(column, value)?),
         false => None,
     };
-    let mut lengths: Vec<i64> = wanted.iter().map(|(_, length)| *length).collect();
-    lengths.sort_unstable();
-    lengths.dedup();
-    let outs: Vec<Out> = wanted
-        .iter()
-        .map(|(aggregate, _)| Out::new(*aggregate, matches!(values, Values::Real(..)), row_count))
-        .collect();
+    let values = Values::of(column, events)?;
+    let real = matches!(values, Values::Real(_));
     let work = Work {
+        valid: valid(column, events),
         values,
-        nulls: column.nulls(),
-        codes: codes.as_ref().map(|(codes, count)| (&codes[..], *count)),
-        matches,
+        codes: match wants(Aggregate::Distinct) {
+            true => events.placed(|position| codes[position]),
+            false => Vec::new(),
+        },
+        matches: matches.map_or_else(Vec::new, |matches| {
+            events.placed(|position| matches.value(position))
+        }),
+        sums: wants(Aggregate::Sum) || wants(Aggregate::Mean),
         events,
         rows,
-        lengths: lengths
-            .into_iter()
-            .map(|length| {
-                let of_length = (0..wanted.len()).filter(|at| wanted[*at].1 == length);
-                (
-                    length,
-                    of_length.map(|at| (wanted[at].0, &outs[at])).collect(),
-                )
-            })
-            .collect(),
+        wanted,
     };
-    // Ranges of entities with about as many rows; an entity has about as many events as rows, or its rows wait.
+    drop(codes);
+    let places = rows.order.len();
+    let mut outs: Vec<Out> = wanted
+        .iter()
+        .map(|(aggregate, _)| Out::new(*aggregate, real, places))
+        .collect();
+    // Ranges of entities with about as many rows, and for each the part of every result.
     let parts = Timeline::parts(&rows.starts, parallel::cores() * 8);
+    let lengths: Vec<usize> = parts
+        .iter()
+        .map(|part| rows.starts[part.end] - rows.starts[part.start])
+        .collect();
+    let mut shares: Vec<Vec<Part<'_>>> = parts.iter().map(|_| Vec::new()).collect();
+    for out in &mut outs {
+        for (share, part) in shares.iter_mut().zip(out.parts(&lengths)) {
+            share.push(part);
+        }
+    }
+    let shares: Vec<Mutex<Vec<Part<'_>>>> = shares.into_iter().map(Mutex::new).collect();
     parallel::fold(
         parts.len(),
-        || Scratch::for_codes(codes.as_ref().map_or(0, |(_, count)| *count)),
+        || Scratch::for_codes(different),
         |scratch, part| {
+            let mut outs = shares[part].lock().unwrap_or_else(PoisonError::into_inner);
+            let first = rows.starts[parts[part].start];
             for entity in parts[part].clone() {
-                work.entity(entity, scratch)?;
+                work.entity(entity, first, scratch, &mut outs)?;
             }
             Ok(())
         },
     )?;
+    drop(shares);
     drop(work);
-    outs.into_iter()
-        .zip(wanted)
-        .map(|(out, (aggregate, _))| {
-            let array = out.into_array(column)?;
-            Ok(match aggregate {
-                Aggregate::Min | Aggregate::Max => out::as_times(&array, column),
-                _ => array,
-            })
-        })
-        .collect()
+    let outs: Vec<Mutex<Option<Out>>> = outs.into_iter().map(|out| Mutex::new(Some(out))).collect();
+    parallel::each(outs.len(), |at| {
+        let out = outs[at]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        out.ok_or_else(|| Error::new("a result was taken twice"))?
+            .into_array(&rows.places[..row_count], column)
+    })
 }
 
 /// The aggregates that the type of `column` does not have.
@@ -165,24 +180,34 @@ fn equal_to(column: &ArrayRef, value: Option<&str>) -> Result<BooleanBuffer> {
     })
 }
 
-/// The column's values as numbers to compute with.
-enum Values<'a> {
-    Whole(&'a [i64]),
-    Real(&'a [f64]),
-    Flags(&'a BooleanBuffer),
+/// The column's values as numbers to compute with, in the order of the events' places.
+enum Values {
+    /// Whole numbers, times, true and false.
+    Whole(Vec<i64>),
+    Real(Vec<f64>),
     /// Text: there or not.
     Words,
 }
 
-impl<'a> Values<'a> {
-    fn of(column: &'a ArrayRef) -> Result<Self> {
+impl Values {
+    fn of(column: &ArrayRef, events: &Timeline) -> Result<Self> {
         Ok(match column.data_type() {
-            DataType::Int64 => Self::Whole(column.as_primitive::<Int64Type>().values()),
-            DataType::Timestamp(_, _) => {
-                Self::Whole(column.as_primitive::<TimestampMicrosecondType>().values())
+            DataType::Int64 => {
+                let values = column.as_primitive::<Int64Type>().values();
+                Self::Whole(events.placed(|position| values[position]))
             }
-            DataType::Float64 => Self::Real(column.as_primitive::<Float64Type>().values()),
-            DataType::Boolean => Self::Flags(column.as_boolean().values()),
+            DataType::Timestamp(_, _) => {
+                let values = column.as_primitive::<TimestampMicrosecondType>().values();
+                Self::Whole(events.placed(|position| values[position]))
+            }
+            DataType::Float64 => {
+                let values = column.as_primitive::<Float64Type>().values();
+                Self::Real(events.placed(|position| values[position]))
+            }
+            DataType::Boolean => {
+                let values = column.as_boolean().values();
+                Self::Whole(events.placed(|position| i64::from(values.value(position))))
+            }
             DataType::Utf8 => Self::Words,
             other => {
                 return Err(Error::new(format!(
@@ -193,218 +218,271 @@ impl<'a> Values<'a> {
     }
 }
 
-/// What every thread reads, and where it writes.
-struct Work<'a> {
-    values: Values<'a>,
-    nulls: Option<&'a NullBuffer>,
-    codes: Option<(&'a [u32], usize)>,
-    matches: Option<BooleanBuffer>,
-    events: &'a Timeline,
-    rows: &'a Timeline,
-    lengths: Vec<(i64, Vec<(Aggregate, &'a Out)>)>,
+/// Which events count, by place: those that are not null, and a number. None: all.
+fn valid(column: &ArrayRef, events: &Timeline) -> Option<Vec<bool>> {
+    let nulls = column.nulls().filter(|nulls| nulls.null_count() > 0);
+    let numbers = match column.data_type() {
+        DataType::Float64 => {
+            let values = column.as_primitive::<Float64Type>().values();
+            Some(values).filter(|values| values.iter().any(|value| value.is_nan()))
+        }
+        _ => None,
+    };
+    (nulls.is_some() || numbers.is_some()).then(|| {
+        events.placed(|position| {
+            nulls.is_none_or(|nulls| nulls.is_valid(position))
+                && numbers.is_none_or(|values| !values[position].is_nan())
+        })
+    })
 }
 
-/// One entity's events that are not null, in order, and its windows; used again for the next entity.
+/// What every thread reads.
+struct Work<'a> {
+    values: Values,
+    valid: Option<Vec<bool>>,
+    /// The number of each event's value, and whether it is the one whose share is asked for; empty when nobody asks.
+    codes: Vec<u32>,
+    matches: Vec<bool>,
+    /// Whether sums or means are asked for.
+    sums: bool,
+    events: &'a Timeline,
+    rows: &'a Timeline,
+    wanted: &'a [(Aggregate, i64)],
+}
+
+/// One entity's events that count, in order.
+#[derive(Clone, Copy, Default)]
+struct Events<'a> {
+    at: &'a [i64],
+    position: &'a [u32],
+    whole: &'a [i64],
+    real: &'a [f64],
+    codes: &'a [u32],
+    matches: &'a [bool],
+}
+
+/// Those of one entity where not all count.
 #[derive(Default)]
-struct Scratch {
+struct Kept {
     at: Vec<i64>,
     position: Vec<u32>,
     whole: Vec<i64>,
     real: Vec<f64>,
     codes: Vec<u32>,
-    /// Sums of the first events.
-    prefix: Vec<i128>,
-    /// How many of the first events match.
-    matching: Vec<u32>,
+    matches: Vec<bool>,
+}
+
+impl Kept {
+    /// The events of `all` that are `valid`.
+    fn of<'a>(&'a mut self, all: Events<'_>, valid: &[bool]) -> Events<'a> {
+        fn keep<T: Copy>(kept: &mut Vec<T>, all: &[T], valid: &[bool]) {
+            kept.clear();
+            let counts = all.iter().zip(valid).filter(|(_, valid)| **valid);
+            kept.extend(counts.map(|(one, _)| *one));
+        }
+        keep(&mut self.at, all.at, valid);
+        keep(&mut self.position, all.position, valid);
+        keep(&mut self.whole, all.whole, valid);
+        keep(&mut self.real, all.real, valid);
+        keep(&mut self.codes, all.codes, valid);
+        keep(&mut self.matches, all.matches, valid);
+        Events {
+            at: &self.at,
+            position: &self.position,
+            whole: &self.whole,
+            real: &self.real,
+            codes: &self.codes,
+            matches: &self.matches,
+        }
+    }
+}
+
+/// What a thread uses again for the next entity.
+#[derive(Default)]
+struct Scratch {
+    kept: Kept,
+    windows: Windows,
+}
+
+/// The windows of one entity over its events.
+#[derive(Default)]
+struct Windows {
     begins: Vec<u32>,
     ends: Vec<u32>,
+    /// Sums of the first values; of numbers in units of `unit`, and of no use when there is none.
+    sums: Vec<i128>,
+    unit: Option<f64>,
+    /// How many of the first events match.
+    matching: Vec<u32>,
     different: Different,
 }
 
 impl Scratch {
     fn for_codes(count: usize) -> Self {
-        Self {
-            different: Different::of(count),
-            ..Self::default()
-        }
+        let mut scratch = Self::default();
+        scratch.windows.different = Different::of(count);
+        scratch
     }
 }
 
 impl Work<'_> {
-    fn is_null(&self, position: u32) -> bool {
-        let position = position as usize;
-        self.nulls.is_some_and(|nulls| nulls.is_null(position))
-            || matches!(self.values, Values::Real(values) if values[position].is_nan())
-    }
-
-    /// Gathers the events of `entity`.
-    fn gather(&self, entity: usize, scratch: &mut Scratch) {
+    /// The results of one entity; `first`: the place at which `outs` begin.
+    fn entity(
+        &self,
+        entity: usize,
+        first: usize,
+        scratch: &mut Scratch,
+        outs: &mut [Part<'_>],
+    ) -> Result<()> {
+        let rows = self.rows.starts[entity]..self.rows.starts[entity + 1];
+        if rows.is_empty() {
+            return Ok(());
+        }
         let places = self.events.starts[entity]..self.events.starts[entity + 1];
-        let (order, at) = (&self.events.order[places.clone()], &self.events.at[places]);
-        scratch.at.clear();
-        scratch.position.clear();
-        if self.nulls.is_none() && !matches!(self.values, Values::Real(_)) {
-            scratch.at.extend_from_slice(at);
-            scratch.position.extend_from_slice(order);
-        } else {
-            for (position, at) in order.iter().zip(at) {
-                if !self.is_null(*position) {
-                    scratch.at.push(*at);
-                    scratch.position.push(*position);
-                }
+        let all = Events {
+            at: &self.events.at[places.clone()],
+            position: &self.events.order[places.clone()],
+            whole: match &self.values {
+                Values::Whole(values) => &values[places.clone()],
+                _ => &[],
+            },
+            real: match &self.values {
+                Values::Real(values) => &values[places.clone()],
+                _ => &[],
+            },
+            codes: self.codes.get(places.clone()).unwrap_or_default(),
+            matches: self.matches.get(places.clone()).unwrap_or_default(),
+        };
+        let events = match &self.valid {
+            None => all,
+            Some(valid) => scratch.kept.of(all, &valid[places]),
+        };
+        let windows = &mut scratch.windows;
+        if self.sums {
+            windows.sum(events);
+        }
+        windows.count_matches(events.matches);
+        let asked = &self.rows.at[rows.clone()];
+        let places = rows.start - first..rows.end - first;
+        slide::ends(events.at, asked, &mut windows.ends);
+        let mut length_of_begins = None;
+        for ((aggregate, length), out) in self.wanted.iter().zip(outs) {
+            if length_of_begins != Some(*length) {
+                slide::begins(events.at, asked, *length, &mut windows.begins);
+                length_of_begins = Some(*length);
             }
+            windows.put(*aggregate, events, places.clone(), out)?;
         }
-        let positions = scratch.position.iter().map(|position| *position as usize);
-        scratch.whole.clear();
-        scratch.real.clear();
-        match self.values {
-            Values::Whole(values) => scratch.whole.extend(positions.map(|at| values[at])),
-            Values::Flags(values) => scratch
-                .whole
-                .extend(positions.map(|at| i64::from(values.value(at)))),
-            Values::Real(values) => scratch.real.extend(positions.map(|at| values[at])),
-            Values::Words => {}
-        }
-        scratch.codes.clear();
-        if let Some((codes, _)) = self.codes {
-            let positions = scratch.position.iter().map(|position| *position as usize);
-            scratch.codes.extend(positions.map(|at| codes[at]));
-        }
-        scratch.matching.clear();
-        if let Some(matches) = &self.matches {
-            let mut matching = 0;
-            scratch.matching.push(0);
-            scratch
-                .matching
-                .extend(scratch.position.iter().map(|position| {
-                    matching += u32::from(matches.value(*position as usize));
-                    matching
-                }));
-        }
-        scratch.prefix.clear();
-        let sums = |(one, _): &(Aggregate, &Out)| matches!(one, Aggregate::Sum | Aggregate::Mean);
-        if self.lengths.iter().any(|(_, outs)| outs.iter().any(sums)) {
+        Ok(())
+    }
+}
+
+impl Windows {
+    fn sum(&mut self, events: Events<'_>) {
+        self.unit = slide::exact(events.real, &mut self.sums);
+        if !events.whole.is_empty() {
             let mut sum = 0;
-            scratch.prefix.push(0);
-            scratch.prefix.extend(scratch.whole.iter().map(|value| {
+            self.sums.extend(events.whole.iter().map(|value| {
                 sum += i128::from(*value);
                 sum
             }));
         }
     }
 
-    fn entity(&self, entity: usize, scratch: &mut Scratch) -> Result<()> {
-        let places = self.rows.starts[entity]..self.rows.starts[entity + 1];
-        if places.is_empty() {
-            return Ok(());
-        }
-        let (rows, asked) = (&self.rows.order[places.clone()], &self.rows.at[places]);
-        self.gather(entity, scratch);
-        slide::ends(&scratch.at, asked, &mut scratch.ends);
-        for (length, outs) in &self.lengths {
-            slide::begins(&scratch.at, asked, *length, &mut scratch.begins);
-            for (aggregate, out) in outs {
-                self.window(*aggregate, rows, scratch, out)?;
-            }
-        }
-        Ok(())
+    fn count_matches(&mut self, matches: &[bool]) {
+        let mut matching = 0;
+        self.matching.clear();
+        self.matching.push(0);
+        self.matching.extend(matches.iter().map(|one| {
+            matching += u32::from(*one);
+            matching
+        }));
     }
 
-    /// One aggregate over the windows in `scratch`, one for each of `rows`.
-    fn window(
-        &self,
+    /// One aggregate over the windows, into these places of `out`.
+    fn put(
+        &mut self,
         aggregate: Aggregate,
-        rows: &[u32],
-        scratch: &mut Scratch,
-        out: &Out,
+        events: Events<'_>,
+        places: Range<usize>,
+        out: &mut Part<'_>,
     ) -> Result<()> {
-        let (begins, ends) = (&scratch.begins[..], &scratch.ends[..]);
-        let windows = || rows.iter().zip(begins.iter().zip(ends));
-        let real = matches!(self.values, Values::Real(_));
+        let first = places.start;
+        let (begins, ends) = (&self.begins[..], &self.ends[..]);
+        let windows = || (first..).zip(begins.iter().copied().zip(ends.iter().copied()));
+        let held = || windows().filter(|(_, (begin, end))| begin < end);
+        let whole = !events.whole.is_empty();
         match aggregate {
-            Aggregate::Count => {
-                windows().for_each(|(row, (begin, end))| out.whole(*row, i64::from(end - begin)))
-            }
+            Aggregate::Count => windows().for_each(|(at, (begin, end))| out.count(at, end - begin)),
             Aggregate::Last => {
-                windows()
-                    .filter(|(_, (begin, end))| begin < end)
-                    .for_each(|(row, (_, end))| {
-                        out.event(*row, scratch.position[*end as usize - 1]);
-                    })
+                held().for_each(|(at, (_, end))| out.event(at, events.position[end as usize - 1]));
             }
             Aggregate::Share => {
-                windows()
-                    .filter(|(_, (begin, end))| begin < end)
-                    .for_each(|(row, (begin, end))| {
-                        let matching = &scratch.matching;
-                        let matching = matching[*end as usize] - matching[*begin as usize];
-                        out.real(*row, f64::from(matching) / f64::from(end - begin));
-                    })
-            }
-            Aggregate::Distinct => {
-                let different = &mut scratch.different;
-                different.slide(&scratch.codes, begins, ends, |row, count| {
-                    out.whole(rows[row], i64::from(count));
-                });
-            }
-            Aggregate::Sum | Aggregate::Mean if real => {
-                let mean = aggregate == Aggregate::Mean;
-                let put = |row: usize, sum: Sum| {
-                    let count = if mean {
-                        f64::from(ends[row] - begins[row])
-                    } else {
-                        1.0
-                    };
-                    out.real(rows[row], sum.total() / count);
-                };
-                slide::slide(&scratch.real, begins, ends, Sum::of, Sum::merge, put);
-            }
-            Aggregate::Sum | Aggregate::Mean => {
-                for (row, (begin, end)) in windows().filter(|(_, (begin, end))| begin < end) {
-                    let sum = scratch.prefix[*end as usize] - scratch.prefix[*begin as usize];
-                    if aggregate == Aggregate::Mean {
-                        out.real(*row, sum as f64 / f64::from(end - begin));
-                    } else {
-                        out.whole(*row, i64::try_from(sum).map_err(|_| too_big(sum))?);
-                    }
+                out.clear(places);
+                for (at, (begin, end)) in held() {
+                    let matching = self.matching[end as usize] - self.matching[begin as usize];
+                    out.real(at, f64::from(matching) / f64::from(end - begin));
                 }
             }
-            Aggregate::Min | Aggregate::Max if real => {
-                let put = |row: usize, value: f64| out.real(rows[row], value);
-                let best = if aggregate == Aggregate::Min {
-                    f64::min
+            Aggregate::Distinct => {
+                let different = &mut self.different;
+                different.slide(events.codes, begins, ends, |row, count| {
+                    out.count(first + row, count);
+                });
+            }
+            Aggregate::Sum if whole => {
+                for (at, (begin, end)) in held() {
+                    let sum = self.sums[end as usize] - self.sums[begin as usize];
+                    out.whole(at, i64::try_from(sum).map_err(|_| too_big(sum))?);
+                }
+            }
+            Aggregate::Sum | Aggregate::Mean => {
+                let mean = aggregate == Aggregate::Mean;
+                let unit = if whole { Some(1.0) } else { self.unit };
+                let share = |sum: f64, count: u32| if mean { sum / f64::from(count) } else { sum };
+                out.clear(places);
+                if let Some(unit) = unit {
+                    for (at, (begin, end)) in held() {
+                        let sum = self.sums[end as usize] - self.sums[begin as usize];
+                        out.real(at, share(sum as f64 * unit, end - begin));
+                    }
                 } else {
-                    f64::max
+                    let put = |row: usize, sum: Sum| {
+                        out.real(first + row, share(sum.total(), ends[row] - begins[row]));
+                    };
+                    slide::slide(events.real, begins, ends, Sum::of, Sum::merge, put);
+                }
+            }
+            Aggregate::Min | Aggregate::Max if whole => {
+                let best = match aggregate {
+                    Aggregate::Min => i64::min,
+                    _ => i64::max,
                 };
-                slide::slide(&scratch.real, begins, ends, |value| value, best, put);
+                let put = |row: usize, value: i64| out.whole(first + row, value);
+                slide::slide(events.whole, begins, ends, |value| value, best, put);
             }
             Aggregate::Min | Aggregate::Max => {
-                let put = |row: usize, value: i64| out.whole(rows[row], value);
-                let best = if aggregate == Aggregate::Min {
-                    i64::min
-                } else {
-                    i64::max
+                let best = match aggregate {
+                    Aggregate::Min => f64::min,
+                    _ => f64::max,
                 };
-                slide::slide(&scratch.whole, begins, ends, |value| value, best, put);
+                out.clear(places);
+                let put = |row: usize, value: f64| out.real(first + row, value);
+                slide::slide(events.real, begins, ends, |value| value, best, put);
             }
             Aggregate::Std => {
+                out.clear(places);
                 let put = |row: usize, moments: Moments| {
                     if let Some(std) = moments.std() {
-                        out.real(rows[row], std);
+                        out.real(first + row, std);
                     }
                 };
-                if real {
-                    slide::slide(
-                        &scratch.real,
-                        begins,
-                        ends,
-                        Moments::of,
-                        Moments::merge,
-                        put,
-                    );
-                } else {
+                if whole {
                     let of = |value: i64| Moments::of(value as f64);
-                    slide::slide(&scratch.whole, begins, ends, of, Moments::merge, put);
+                    slide::slide(events.whole, begins, ends, of, Moments::merge, put);
+                } else {
+                    let (of, merge) = (Moments::of, Moments::merge);
+                    slide::slide(events.real, begins, ends, of, merge, put);
                 }
             }
         }
@@ -561,7 +639,7 @@ mod tests {
         let (row_line, event_line) = lines(&rows, &events);
         let column: ArrayRef = Arc::new(Float64Array::from(vec![1e300, 0.1, 0.2]));
         let wanted = [(Aggregate::Sum, 10), (Aggregate::Std, 10)];
-        let arrays = aggregate(&column, &event_line, &row_line, 2, &wanted, None).unwrap();
+        let arrays = aggregate(&column, &event_line, &row_line, rows.len(), &wanted, None).unwrap();
         assert_eq!(as_numbers(&arrays[0]), [Some(1e300), Some(0.1 + 0.2)]);
         assert!((as_numbers(&arrays[1])[1].unwrap() - 0.005f64.sqrt()).abs() < 1e-12);
     }

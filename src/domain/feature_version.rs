@@ -135,11 +135,13 @@ pub struct ViewChange {
 }
 
 impl ViewChange {
-    /// Whether a deployed model reads the version in force, so that only a person takes this change.
+    /// Whether a deployed model reads the version in force, or one from before versions were kept, so that only a person
+    /// takes this change.
     pub fn is_held(&self) -> bool {
         matches!(self.change, Change::Changed | Change::Removed)
             && self.readers.iter().any(|reader| {
-                !reader.deployments.is_empty() && Some(reader.view_version) == self.from
+                !reader.deployments.is_empty()
+                    && (reader.view_version == 0 || Some(reader.view_version) == self.from)
             })
     }
 }

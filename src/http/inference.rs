@@ -2,20 +2,21 @@
 //! Tensors, records and CSV become a `Frame`, `serving.predict` answers it, the answer goes back in the protocol's
 //! own shape. Holds no rule about models.
 
-use crate::data::{self, Frame};
+mod scoring;
+mod tensors;
+
 use crate::domain::deployment::DeploymentState;
 use crate::domain::model::{InputKind, Signature, Task};
 use crate::domain::{Error, ErrorKind, Version};
 use crate::service::Services;
 use crate::service::serving::Answer;
 use axum::Router;
-use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Bodies above this are refused: 64 MiB.
@@ -31,14 +32,17 @@ pub fn router(services: Arc<Services>) -> Router {
         .route("/v2/health/ready", get(ready))
         .route("/v2/models/{model}", get(metadata))
         .route("/v2/models/{model}/ready", get(model_ready))
-        .route("/v2/models/{model}/infer", post(infer))
+        .route("/v2/models/{model}/infer", post(tensors::infer))
         .route("/v2/models/{model}/versions/{version}", get(metadata))
         .route(
             "/v2/models/{model}/versions/{version}/ready",
             get(model_ready),
         )
-        .route("/v2/models/{model}/versions/{version}/infer", post(infer))
-        .route("/models/{model}/invocations", post(invocations))
+        .route(
+            "/v2/models/{model}/versions/{version}/infer",
+            post(tensors::infer),
+        )
+        .route("/models/{model}/invocations", post(scoring::invocations))
         .layer(axum::extract::DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(services)
 }
@@ -216,117 +220,6 @@ fn outputs(signature: &Signature) -> Vec<(&'static str, &'static str, Option<usi
     }
 }
 
-#[derive(Deserialize)]
-struct InferRequest {
-    id: Option<String>,
-    parameters: Option<Map<String, Value>>,
-    inputs: Vec<Tensor>,
-    outputs: Option<Vec<Wanted>>,
-}
-
-#[derive(Deserialize)]
-struct Tensor {
-    name: String,
-    shape: Vec<i64>,
-    datatype: String,
-    data: Value,
-}
-
-#[derive(Deserialize)]
-struct Wanted {
-    name: String,
-}
-
-async fn infer(
-    State(services): State<Arc<Services>>,
-    Path(target): Path<Target>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<axum::Json<Value>, Refusal> {
-    let small = body.len() <= INLINE;
-    let answer = answered(small, move || {
-        let refuse = |error: Error| {
-            services
-                .serving
-                .refused(&target.model, status(error.kind).as_u16(), &error.message);
-            error
-        };
-        if headers.contains_key("inference-header-content-length") {
-            return Err(refuse(Error::invalid(
-                "binary tensors are not understood here: send `data` as JSON",
-            )));
-        }
-        let request: InferRequest = serde_json::from_slice(&body)
-            .map_err(|error| refuse(Error::invalid(format!("malformed request: {error}"))))?;
-        let version = target.version().map_err(refuse)?;
-        let rows = tensors(&request).map_err(refuse)?;
-        let id = request.id.clone().or_else(|| {
-            let parameters = request.parameters.as_ref()?;
-            Some(parameters.get("request_id")?.as_str()?.to_owned())
-        });
-        let given = request.id.is_some();
-        let answer = services
-            .serving
-            .predict(&services, &target.model, version, rows, id)?;
-        let wanted: Option<Vec<String>> = request
-            .outputs
-            .filter(|outputs| !outputs.is_empty())
-            .map(|outputs| outputs.into_iter().map(|output| output.name).collect());
-        encode(&target.model, &answer, given, wanted.as_deref())
-    })
-    .await?;
-    Ok(axum::Json(answer))
-}
-
-fn encode(
-    name: &str,
-    answer: &Answer,
-    echo_id: bool,
-    wanted: Option<&[String]>,
-) -> Result<Value, Error> {
-    let signature = &answer.signature;
-    let rows = answer.predictions.values.len();
-    let known = outputs(signature);
-    if let Some(wanted) = wanted
-        && let Some(unknown) = wanted
-            .iter()
-            .find(|name| !known.iter().any(|(there, ..)| there == name))
-    {
-        let names: Vec<&str> = known.iter().map(|(name, ..)| *name).collect();
-        return Err(Error::invalid(format!(
-            "model `{name}` has no output `{unknown}`; its outputs are `{}`",
-            names.join("`, `")
-        )));
-    }
-    let mut tensors = Vec::new();
-    for (output, datatype, width) in known {
-        if wanted.is_some_and(|wanted| !wanted.iter().any(|name| name == output)) {
-            continue;
-        }
-        let (shape, data) = match (output, width) {
-            ("probabilities", Some(width)) => (
-                json!([rows, width]),
-                json!(answer.predictions.probabilities),
-            ),
-            _ => (json!([rows]), Value::Array(predicted(answer))),
-        };
-        tensors.push(json!({"name": output, "shape": shape, "datatype": datatype, "data": data}));
-    }
-    let mut body = json!({
-        "model_name": name,
-        "model_version": answer.version.0.to_string(),
-        "outputs": tensors,
-    });
-    if let Some(body) = body.as_object_mut() {
-        if echo_id {
-            body.insert("id".into(), answer.request.clone().into());
-        } else {
-            body.insert("parameters".into(), json!({"request_id": answer.request}));
-        }
-    }
-    Ok(body)
-}
-
 /// One answer a row: the number, or the class.
 fn predicted(answer: &Answer) -> Vec<Value> {
     let classes = &answer.signature.classes;
@@ -340,299 +233,6 @@ fn predicted(answer: &Answer) -> Vec<Value> {
             Task::Multiclass => json!(classes.get(*value as usize)),
         })
         .collect()
-}
-
-/// The request's tensors as columns; `parameters.timestamp` as a column of that name.
-fn tensors(request: &InferRequest) -> Result<Frame, Error> {
-    let Some(first) = request.inputs.first() else {
-        return Err(Error::invalid(
-            "`inputs` is empty: send one tensor per input",
-        ));
-    };
-    let rows = usize::try_from(first.shape.first().copied().unwrap_or(-1)).map_err(|_| {
-        Error::invalid(format!(
-            "the shape of input `{}` must begin with the number of rows",
-            first.name
-        ))
-    })?;
-    let mut records = Vec::new();
-    for tensor in &request.inputs {
-        let mut flat = Vec::new();
-        flatten(&tensor.data, &mut flat);
-        // a shape may say anything: it is believed when the data agrees
-        let count = tensor.shape.iter().try_fold(1_usize, |count, size| {
-            count.checked_mul(usize::try_from(*size).ok()?)
-        });
-        if count != Some(flat.len()) {
-            return Err(Error::invalid(format!(
-                "input `{}`: shape {:?} is {} values, but `data` has {}",
-                tensor.name,
-                tensor.shape,
-                count.map_or_else(|| "no number of".to_owned(), |count| count.to_string()),
-                flat.len()
-            )));
-        }
-        if flat.len() != rows {
-            return Err(Error::invalid(format!(
-                "input `{}` must have one value for each of {rows} rows, not shape {:?}",
-                tensor.name, tensor.shape
-            )));
-        }
-        records.resize_with(rows, Map::new);
-        for (row, (record, value)) in records.iter_mut().zip(flat).enumerate() {
-            record.insert(tensor.name.clone(), typed(tensor, row, value)?);
-        }
-    }
-    if let Some(parameters) = &request.parameters {
-        for (key, value) in parameters {
-            if key != "request_id" && (value.is_string() || value.is_number()) {
-                for record in &mut records {
-                    record.entry(key.clone()).or_insert_with(|| value.clone());
-                }
-            }
-        }
-    }
-    Ok(Frame::from_records(&records)?)
-}
-
-fn flatten<'a>(data: &'a Value, flat: &mut Vec<&'a Value>) {
-    match data {
-        Value::Array(items) => items.iter().for_each(|item| flatten(item, flat)),
-        value => flat.push(value),
-    }
-}
-
-fn typed(tensor: &Tensor, row: usize, value: &Value) -> Result<Value, Error> {
-    let fits = match tensor.datatype.as_str() {
-        "BOOL" => value.is_boolean() || value.as_u64().is_some_and(|number| number <= 1),
-        "UINT8" | "UINT16" | "UINT32" | "UINT64" => value.is_u64(),
-        "INT8" | "INT16" | "INT32" | "INT64" => value.is_i64() || value.is_u64(),
-        "FP16" | "FP32" | "FP64" => value.is_number(),
-        "BYTES" => value.is_string(),
-        other => {
-            return Err(Error::invalid(format!(
-                "input `{}` has datatype `{other}`; known are BOOL, UINT8 to UINT64, INT8 to INT64, FP16, FP32, FP64, BYTES",
-                tensor.name
-            )));
-        }
-    };
-    if !fits && !value.is_null() {
-        return Err(Error::invalid(format!(
-            "input `{}`: value {} is {value}, which is no {}",
-            tensor.name,
-            row + 1,
-            tensor.datatype
-        )));
-    }
-    // A flag as 0 or 1 is a flag.
-    if tensor.datatype == "BOOL" && value.is_number() {
-        return Ok(Value::Bool(value.as_u64() == Some(1)));
-    }
-    Ok(value.clone())
-}
-
-async fn invocations(
-    State(services): State<Arc<Services>>,
-    Path(model): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Refusal> {
-    let small = body.len() <= INLINE;
-    let kind = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("application/json")
-        .to_ascii_lowercase();
-    let id = headers
-        .get("x-request-id")
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
-    let answer = answered(small, move || {
-        let rows = if kind.starts_with("text/csv") {
-            csv(&services, &body)
-        } else if kind.starts_with("application/json") {
-            scoring(&services, &model, &body)
-        } else {
-            Err(Error::invalid(format!(
-                "content type `{kind}` is not understood: send `application/json` or `text/csv`"
-            )))
-        };
-        let rows = rows.inspect_err(|error| {
-            services
-                .serving
-                .refused(&model, status(error.kind).as_u16(), &error.message);
-        })?;
-        services.serving.predict(&services, &model, None, rows, id)
-    })
-    .await
-    .map_err(mlflow)?;
-    let predictions = match answer.signature.task {
-        Task::Binary => json!(answer.predictions.values),
-        Task::Regression | Task::Multiclass => Value::Array(predicted(&answer)),
-    };
-    let mut response = axum::Json(json!({"predictions": predictions})).into_response();
-    let headers = response.headers_mut();
-    for (name, value) in [
-        ("x-trainyard-model-version", answer.version.0.to_string()),
-        ("x-request-id", answer.request),
-    ] {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            headers.insert(name, value);
-        }
-    }
-    Ok(response)
-}
-
-/// MLflow's four JSON forms as rows.
-fn scoring(services: &Services, model: &str, body: &[u8]) -> Result<Frame, Error> {
-    const FORMS: [&str; 4] = [
-        "dataframe_split",
-        "dataframe_records",
-        "instances",
-        "inputs",
-    ];
-    let body: Map<String, Value> = serde_json::from_slice(body)
-        .map_err(|error| Error::invalid(format!("malformed request: {error}")))?;
-    let given: Vec<&str> = FORMS
-        .into_iter()
-        .filter(|form| body.contains_key(*form))
-        .collect();
-    let [form] = given.as_slice() else {
-        return Err(Error::invalid(format!(
-            "the request must have exactly one of `{}`",
-            FORMS.join("`, `")
-        )));
-    };
-    let value = &body[*form];
-    let records = match *form {
-        "dataframe_split" => split(value)?,
-        "dataframe_records" => records(form, value)?,
-        _ => match value {
-            Value::Object(columns) => column_records(form, columns)?,
-            Value::Array(rows) if rows.iter().all(Value::is_object) => records(form, value)?,
-            Value::Array(rows) => {
-                let (_, _, signature) = services.serving.signature(model, None)?;
-                positional(form, rows, &signature)?
-            }
-            _ => {
-                return Err(Error::invalid(format!(
-                    "`{form}` must be a list of rows or an object of columns"
-                )));
-            }
-        },
-    };
-    if records.is_empty() {
-        return Err(Error::invalid(format!("`{form}` has no rows")));
-    }
-    Ok(Frame::from_records(&records)?)
-}
-
-fn split(value: &Value) -> Result<Vec<Map<String, Value>>, Error> {
-    #[derive(Deserialize)]
-    struct Split {
-        columns: Vec<String>,
-        data: Vec<Vec<Value>>,
-    }
-    let split = Split::deserialize(value).map_err(|error| {
-        Error::invalid(format!(
-            "`dataframe_split` must have `columns` and `data`, a list of rows: {error}"
-        ))
-    })?;
-    split
-        .data
-        .into_iter()
-        .enumerate()
-        .map(|(row, values)| {
-            if values.len() != split.columns.len() {
-                return Err(Error::invalid(format!(
-                    "row {} of `dataframe_split` has {} values for {} columns",
-                    row + 1,
-                    values.len(),
-                    split.columns.len()
-                )));
-            }
-            Ok(split.columns.iter().cloned().zip(values).collect())
-        })
-        .collect()
-}
-
-fn records(form: &str, value: &Value) -> Result<Vec<Map<String, Value>>, Error> {
-    Vec::deserialize(value)
-        .map_err(|error| Error::invalid(format!("`{form}` must be a list of objects: {error}")))
-}
-
-fn column_records(
-    form: &str,
-    columns: &Map<String, Value>,
-) -> Result<Vec<Map<String, Value>>, Error> {
-    let mut records: Vec<Map<String, Value>> = Vec::new();
-    for (number, (name, values)) in columns.iter().enumerate() {
-        let values = match values {
-            Value::Array(values) => values.clone(),
-            one => vec![one.clone()],
-        };
-        if number == 0 {
-            records.resize_with(values.len(), Map::new);
-        } else if records.len() != values.len() {
-            return Err(Error::invalid(format!(
-                "column `{name}` of `{form}` has {} values where others have {}",
-                values.len(),
-                records.len()
-            )));
-        }
-        for (record, value) in records.iter_mut().zip(values) {
-            record.insert(name.clone(), value);
-        }
-    }
-    Ok(records)
-}
-
-/// Rows as lists: values in the order of the signature.
-fn positional(
-    form: &str,
-    rows: &[Value],
-    signature: &Signature,
-) -> Result<Vec<Map<String, Value>>, Error> {
-    rows.iter()
-        .enumerate()
-        .map(|(row, values)| {
-            let values = match values {
-                Value::Array(values) => values.clone(),
-                one => vec![one.clone()],
-            };
-            if values.len() != signature.inputs.len() {
-                return Err(Error::invalid(format!(
-                    "row {} of `{form}` has {} values; the model takes {}",
-                    row + 1,
-                    values.len(),
-                    signature.inputs.len()
-                )));
-            }
-            Ok(signature
-                .inputs
-                .iter()
-                .map(|input| input.name.clone())
-                .zip(values)
-                .collect())
-        })
-        .collect()
-}
-
-/// A CSV body, read by the same reader as files.
-fn csv(services: &Services, body: &[u8]) -> Result<Frame, Error> {
-    let name = format!(".request-{}.csv", uuid::Uuid::new_v4().simple());
-    let path = services.core.workspace.inference().join(name);
-    std::fs::write(&path, body)?;
-    let rows = data::source::read(std::slice::from_ref(&path), None).map_err(|error| {
-        // The caller sent a body, not a file.
-        Error::invalid(
-            error
-                .0
-                .replace(&path.display().to_string(), "the request's body"),
-        )
-    });
-    let _ = std::fs::remove_file(&path);
-    rows
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub mod push;
 mod tests;
 mod typing;
 
-pub use definitions::Views;
+pub use definitions::{Views, without_daemon};
 
 use super::Core;
 use crate::domain::Result;

@@ -1,6 +1,9 @@
 //! The configuration of a workspace, checked also against what the pure rooms know: trainers and drift tests.
 
 use crate::config::{Config, Problem};
+use crate::data::sql::expressions;
+use crate::domain::dataset::ColumnKind;
+use crate::domain::feature::FeatureView;
 use crate::domain::model::Task;
 use crate::domain::{Error, Result};
 use crate::ml::{self, metrics};
@@ -43,6 +46,9 @@ pub fn load(workspace: &Workspace) -> Result<Config> {
             );
         }
     }
+    for view in &config.views {
+        check_expressions(view, &config, &mut problems);
+    }
     problems.sort_by_key(|problem| (problem.line, problem.column));
     if problems.is_empty() {
         return Ok(config);
@@ -52,6 +58,37 @@ pub fn load(workspace: &Workspace) -> Result<Config> {
         .map(|problem| problem.sentence(CONFIG_FILE))
         .collect();
     Err(Error::invalid(lines.join("\n")))
+}
+
+/// What can be said of a view's expressions without its data: all of those on demand, for what they may use is known; of
+/// the others whether they are expressions.
+fn check_expressions(view: &FeatureView, config: &Config, problems: &mut Vec<Problem>) {
+    let mut inputs: Vec<(String, ColumnKind)> = view
+        .stored_names()
+        .into_iter()
+        .map(|name| (name, ColumnKind::Number))
+        .collect();
+    inputs.extend(view.request.iter().map(|one| (one.name.clone(), one.kind)));
+    let derived = view.derive.iter().map(|one| ("derive", one, None));
+    let demanded = view
+        .on_demand
+        .iter()
+        .map(|one| ("on_demand", one, Some(inputs.as_slice())));
+    for (table, one, inputs) in derived.chain(demanded) {
+        let Err(error) = expressions::check(&one.expression, inputs) else {
+            continue;
+        };
+        let name = format!("feature_view.{}.{table}.{}", view.name, one.name);
+        problems.push(Problem {
+            line: config.lines.get(&name).copied().unwrap_or(1),
+            column: 1,
+            message: format!("`{name}` = `{}`: {error}", one.expression),
+            hint: match inputs {
+                Some(_) => "values that come with the request are named in `request = { name = \"number\" }`".to_owned(),
+                None => String::new(),
+            },
+        });
+    }
 }
 
 #[cfg(test)]
@@ -83,6 +120,21 @@ mod tests {
             said.lines().all(|line| line.starts_with("trainyard.toml:")),
             "{said}"
         );
+    }
+
+    #[test]
+    fn a_slip_in_an_expression_is_said_with_its_line() {
+        let said = refusal(
+            "[dataset.d]\npath = \"d.csv\"\ntimestamp = \"t\"\n[feature_view.v]\ndataset = \"d\"\nfeatures = [\"x\"]\n\
+             [feature_view.v.derive]\nhalf = \"(y / 2\"\n[feature_view.v.on_demand]\nfar = \"x > distance\"\nlate = \"sum(x)\"\n",
+        );
+        for part in [
+            "trainyard.toml:8:1: `feature_view.v.derive.half` = `(y / 2`",
+            "trainyard.toml:10:1: `feature_view.v.on_demand.far` = `x > distance`: no such column: distance; there are `x`, `half`; values that come with the request",
+            "trainyard.toml:11:1: `feature_view.v.on_demand.late` = `sum(x)`: it puts rows together",
+        ] {
+            assert!(said.contains(part), "{part} in {said}");
+        }
     }
 
     #[test]

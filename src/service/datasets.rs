@@ -61,23 +61,9 @@ impl Datasets {
     /// The rows of a feature view: its dataset, or its own SQL, as they were defined when it was applied, with its derived
     /// columns.
     pub fn source_of(&self, made: &ViewVersion) -> Result<DataSource> {
-        let config = Config {
-            datasets: made
-                .datasets
-                .iter()
-                .map(|one| DatasetConfig {
-                    name: one.name.clone(),
-                    path: one.path.clone(),
-                    sql: one.sql.clone(),
-                    ..DatasetConfig::default()
-                })
-                .collect(),
-            ..Config::default()
-        };
-        rows_of(&config, &made.view, &mut |name, pattern| {
+        rows_of(&kept(made), &made.view, &mut |name, pattern| {
             self.snap(name, pattern)
         })
-        .map_err(|error| error.context(format!("feature view `{}`", made.view.name)))
     }
 
     /// The files of a dataset once no new one was written a moment ago: who writes without renaming may still be at it.
@@ -167,8 +153,14 @@ impl Datasets {
                 None => view.feature_names(),
                 Some(feature) if view.feature_names().contains(feature) => vec![feature.clone()],
                 Some(feature) => {
+                    let newer = match view.version {
+                        0 => String::new(),
+                        version => format!(
+                            "; v{version} is in force, `trainyard features apply` takes what the file says"
+                        ),
+                    };
                     return Err(Error::not_found(format!(
-                        "feature view `{}` has no feature `{feature}`; it has `{}`",
+                        "feature view `{}` has no feature `{feature}`; it has `{}`{newer}",
                         view.name,
                         view.feature_names().join("`, `")
                     )));
@@ -321,48 +313,67 @@ pub fn sources_of(workspace: &Workspace, config: &Config, sql: &str) -> Result<V
         .into_iter()
         .map(|name| {
             resolve_in(config, &name, &mut Vec::new(), &mut |name, pattern| {
-                let take =
-                    |pattern: &str| data::source::snapshot(name, workspace.root(), pattern, &[]);
-                let pushed = PushLog::new(workspace.pushed()).pattern(name);
-                Ok(data::pushed::joined(take(pattern)?, take(&pushed)?))
+                snap_alone(workspace, name, pattern)
             })
         })
         .collect()
 }
 
-/// A name as SQL quotes it.
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+/// The files of a dataset and what was pushed into it, hashed.
+fn snap_alone(workspace: &Workspace, name: &str, pattern: &str) -> Result<Snapshot> {
+    let take = |pattern: &str| data::source::snapshot(name, workspace.root(), pattern, &[]);
+    let pushed = PushLog::new(workspace.pushed()).pattern(name);
+    Ok(data::pushed::joined(take(pattern)?, take(&pushed)?))
 }
 
 /// The rows of a feature view as the configuration defines it, resolved without a store: every file is hashed.
 pub fn view_rows(workspace: &Workspace, config: &Config, view: &FeatureView) -> Result<DataSource> {
     rows_of(config, view, &mut |name, pattern| {
-        Ok(data::source::snapshot(
-            name,
-            workspace.root(),
-            pattern,
-            &[],
-        )?)
+        snap_alone(workspace, name, pattern)
     })
 }
 
-/// The rows of a feature view: its dataset, or its own SQL, with its derived columns; `snap` finds a dataset's files.
+/// The same of a definition in force, with its datasets as they were when it was applied.
+pub fn version_rows(workspace: &Workspace, made: &ViewVersion) -> Result<DataSource> {
+    view_rows(workspace, &kept(made), &made.view)
+}
+
+/// A configuration of the datasets that a definition was applied with.
+fn kept(made: &ViewVersion) -> Config {
+    Config {
+        datasets: made
+            .datasets
+            .iter()
+            .map(|one| DatasetConfig {
+                name: one.name.clone(),
+                path: one.path.clone(),
+                sql: one.sql.clone(),
+                ..DatasetConfig::default()
+            })
+            .collect(),
+        ..Config::default()
+    }
+}
+
+/// A view's dataset, or its own SQL over datasets, with its derived columns.
 fn rows_of(config: &Config, view: &FeatureView, snap: &mut Snap<'_>) -> Result<DataSource> {
+    let about = |error: Error| error.context(format!("feature view `{}`", view.name));
     let rows = match &view.sql {
-        None => resolve_in(config, &view.dataset, &mut Vec::new(), snap)?,
+        None => resolve_in(config, &view.dataset, &mut Vec::new(), snap).map_err(about)?,
         Some(sql) => DataSource::Sql {
             name: view.source_name(),
             from: names_in(sql, config, "")
                 .into_iter()
                 .map(|used| resolve_in(config, &used, &mut Vec::new(), snap))
-                .collect::<Result<Vec<_>>>()?,
+                .collect::<Result<Vec<_>>>()
+                .map_err(about)?,
             sql: sql.clone(),
         },
     };
     if view.derive.is_empty() {
         return Ok(rows);
     }
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     let columns: Vec<String> = view
         .derive
         .iter()

@@ -16,6 +16,7 @@ pub mod live;
 pub mod monitoring;
 pub mod pipelines;
 pub mod promotion;
+pub mod query;
 pub mod registry;
 pub mod requests;
 mod seen;

@@ -1,21 +1,24 @@
 //! Models, versions, aliases with their history, the gate's record, promotion and roll-back.
 //! What a promotion would change is `promotion`'s affair; what answers callers is `serving`'s.
 
+mod aliases;
 mod changes;
 mod files;
 mod find;
 mod lineage;
+mod models;
 mod moves;
 mod names;
 mod pages;
 mod sources;
+mod versions;
 
 pub use crate::store::model_versions::VersionRecord;
-pub use changes::NewModelVersion;
 pub use files::directory_digest;
 pub use find::ModelRecord;
 pub use moves::move_text;
 pub use sources::Origin;
+pub use versions::NewModelVersion;
 
 use names::check_name;
 

@@ -31,6 +31,7 @@ pub mod purge;
 pub mod push_log;
 pub mod registered_models;
 pub mod registry;
+pub mod relations;
 pub mod runs;
 pub mod search;
 pub mod table;

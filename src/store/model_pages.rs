@@ -1,8 +1,9 @@
 //! What the registry pane reads: all models in one statement, all versions of one in a few, however many there are.
 
+use super::registry::{VERSION_COLUMNS, bare_version};
 use crate::domain::metric::Number;
-use crate::domain::registry::{CHAMPION, GateMark, ModelVersion, VersionRow};
-use crate::domain::{ModelName, Result, RunId, Timestamp, Version};
+use crate::domain::registry::{CHAMPION, GateMark, VersionRow};
+use crate::domain::{ModelName, Result, Version};
 use rusqlite::{Connection, Row, params};
 use std::collections::{BTreeMap, HashSet};
 
@@ -34,15 +35,14 @@ pub fn models(connection: &Connection) -> Result<Vec<Listed>> {
 /// tags, checks and metrics.
 pub fn versions(connection: &Connection, model: &ModelName) -> Result<Vec<VersionRow>> {
     let mut rows: Vec<VersionRow> = connection
-        .prepare_cached(
-            "select v.version, v.run_id, v.source, v.status, v.stage, v.description, v.user, v.created, v.updated, \
-                 coalesce(r.name, ''), \
+        .prepare_cached(&format!(
+            "select {VERSION_COLUMNS}, coalesce(r.name, ''), \
                  g.passed, json_array_length(g.verdict, '$.checks'), \
                  (select count(*) from json_each(g.verdict, '$.checks') where json_extract(value, '$.passed')) \
              from model_versions v left join runs r on r.id = v.run_id \
              left join gates g on g.id = (select max(id) from gates where model = v.model and version = v.version) \
              where v.model = ?1 order by v.version desc",
-        )?
+        ))?
         .query_map([model.as_str()], |row| row_of(model, row))?
         .collect::<rusqlite::Result<_>>()?;
     let mut aliases: BTreeMap<u32, Vec<String>> = BTreeMap::new();
@@ -71,21 +71,7 @@ fn row_of(model: &ModelName, row: &Row<'_>) -> rusqlite::Result<VersionRow> {
     let clear: Option<bool> = row.get(10)?;
     let (total, passed): (Option<u32>, Option<u32>) = (row.get(11)?, row.get(12)?);
     Ok(VersionRow {
-        version: ModelVersion {
-            model: model.clone(),
-            version: Version(row.get(0)?),
-            run: row.get::<_, Option<String>>(1)?.map(RunId),
-            source: row.get(2)?,
-            status: row.get(3)?,
-            stage: row.get(4)?,
-            description: row.get(5)?,
-            user: row.get(6)?,
-            created: Timestamp(row.get(7)?),
-            updated: Timestamp(row.get(8)?),
-            tags: Vec::new(),
-            aliases: Vec::new(),
-            gate: None,
-        },
+        version: bare_version(model, row)?,
         run_name: row.get(9)?,
         metrics: BTreeMap::new(),
         was_champion: false,

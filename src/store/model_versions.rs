@@ -1,11 +1,12 @@
 //! What MLflow's clients see and change of model versions besides aliases: descriptions, tags, stages, where the
 //! files lie; and the search over versions.
 
+use super::registry::{VERSION_COLUMNS, bare_version, labelled};
 use super::conditions::{PROMPT, condition, order, without_prompts};
 use super::registry::touch;
 use super::search::{Filter, Kind, Order};
 use crate::domain::registry::ModelVersion;
-use crate::domain::{ModelName, Result, RunId, Timestamp, Version};
+use crate::domain::{ModelName, Result, Timestamp, Version};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params, params_from_iter};
 
@@ -31,48 +32,23 @@ pub struct VersionFacts {
     pub logged_model: String,
 }
 
-const COLUMNS: &str = "v.model, v.version, v.run_id, v.source, v.status, v.stage, v.description, v.user, v.created, v.updated, v.run_link";
+/// [`VERSION_COLUMNS`], and what a client sees besides.
+fn select(rest: &str) -> String {
+    format!("select {VERSION_COLUMNS}, v.model, v.run_link from model_versions v where {rest}")
+}
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<VersionRecord> {
     Ok(VersionRecord {
-        version: ModelVersion {
-            model: ModelName(row.get(0)?),
-            version: Version(row.get(1)?),
-            run: row
-                .get::<_, Option<String>>(2)?
-                .filter(|run| !run.is_empty())
-                .map(RunId),
-            source: row.get(3)?,
-            status: row.get(4)?,
-            stage: row.get(5)?,
-            description: row.get(6)?,
-            user: row.get(7)?,
-            created: Timestamp(row.get(8)?),
-            updated: Timestamp(row.get(9)?),
-            tags: Vec::new(),
-            aliases: Vec::new(),
-            gate: None,
-        },
+        version: bare_version(&ModelName(row.get(9)?), row)?,
         run_link: row.get(10)?,
     })
 }
 
-fn complete(connection: &Connection, mut record: VersionRecord) -> Result<VersionRecord> {
-    let version = &mut record.version;
-    let whose = params![version.model.as_str(), version.version.0];
-    version.tags = connection
-        .prepare_cached(
-            "select key, value from version_tags where model = ?1 and version = ?2 order by key",
-        )?
-        .query_map(whose, |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<_>>()?;
-    version.aliases = connection
-        .prepare_cached(
-            "select alias from aliases where model = ?1 and version = ?2 order by alias",
-        )?
-        .query_map(whose, |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(record)
+fn complete(connection: &Connection, record: VersionRecord) -> Result<VersionRecord> {
+    Ok(VersionRecord {
+        version: labelled(connection, record.version)?,
+        ..record
+    })
 }
 
 /// One version.
@@ -82,9 +58,7 @@ pub fn get(
     version: Version,
 ) -> Result<Option<VersionRecord>> {
     connection
-        .prepare_cached(&format!(
-            "select {COLUMNS} from model_versions v where v.model = ?1 and v.version = ?2"
-        ))?
+        .prepare_cached(&select("v.model = ?1 and v.version = ?2"))?
         .query_row(params![model.as_str(), version.0], from_row)
         .optional()?
         .map(|record| complete(connection, record))
@@ -94,10 +68,10 @@ pub fn get(
 /// The newest version of each stage, oldest first.
 pub fn newest_by_stage(connection: &Connection, model: &ModelName) -> Result<Vec<VersionRecord>> {
     let found: Vec<VersionRecord> = connection
-        .prepare_cached(&format!(
-            "select {COLUMNS} from model_versions v where v.model = ?1 and v.version in (
+        .prepare_cached(&select(
+            "v.model = ?1 and v.version in (
                  select max(version) from model_versions where model = ?1 group by stage
-             ) order by v.version"
+             ) order by v.version",
         ))?
         .query_map([model.as_str()], from_row)?
         .collect::<rusqlite::Result<_>>()?;
@@ -118,10 +92,7 @@ pub fn find(
 ) -> Result<Vec<VersionRecord>> {
     let (filter, prompts) = without_prompts(filter);
     let conditions = condition(Kind::Versions, &filter, &[]);
-    let mut sql = format!(
-        "select {COLUMNS} from model_versions v where {}",
-        conditions.text
-    );
+    let mut sql = select(&conditions.text);
     if !prompts {
         sql.push_str(&format!(
             " and not exists (select 1 from version_tags p where p.model = v.model and p.key = '{PROMPT}' and p.value = 'true')"

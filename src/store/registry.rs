@@ -111,14 +111,19 @@ pub(super) fn touch(transaction: &Transaction<'_>, model: &ModelName, at: Timest
     Ok(())
 }
 
-const VERSION_COLUMNS: &str =
-    "version, run_id, source, status, stage, description, user, created, updated";
+/// A version's own columns, of `model_versions as v`: what [`bare_version`] reads.
+pub(super) const VERSION_COLUMNS: &str =
+    "v.version, v.run_id, v.source, v.status, v.stage, v.description, v.user, v.created, v.updated";
 
-fn bare_version(model: &ModelName, row: &Row<'_>) -> rusqlite::Result<ModelVersion> {
+/// A version without tags, aliases and the gate's word, from a row that begins with [`VERSION_COLUMNS`].
+pub(super) fn bare_version(model: &ModelName, row: &Row<'_>) -> rusqlite::Result<ModelVersion> {
     Ok(ModelVersion {
         model: model.clone(),
         version: Version(row.get(0)?),
-        run: row.get::<_, Option<String>>(1)?.map(RunId),
+        run: row
+            .get::<_, Option<String>>(1)?
+            .filter(|run| !run.is_empty())
+            .map(RunId),
         source: row.get(2)?,
         status: row.get(3)?,
         stage: row.get(4)?,
@@ -132,7 +137,8 @@ fn bare_version(model: &ModelName, row: &Row<'_>) -> rusqlite::Result<ModelVersi
     })
 }
 
-fn completed(connection: &Connection, mut version: ModelVersion) -> Result<ModelVersion> {
+/// Adds tags and aliases.
+pub(super) fn labelled(connection: &Connection, mut version: ModelVersion) -> Result<ModelVersion> {
     let whose = params![version.model.as_str(), version.version.0];
     version.tags = connection
         .prepare_cached(
@@ -146,6 +152,11 @@ fn completed(connection: &Connection, mut version: ModelVersion) -> Result<Model
         )?
         .query_map(whose, |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
+    Ok(version)
+}
+
+fn completed(connection: &Connection, version: ModelVersion) -> Result<ModelVersion> {
+    let mut version = labelled(connection, version)?;
     version.gate = gate(connection, &version.model, version.version)?;
     Ok(version)
 }
@@ -158,7 +169,7 @@ pub fn version(
 ) -> Result<Option<ModelVersion>> {
     let found = connection
         .prepare_cached(&format!(
-            "select {VERSION_COLUMNS} from model_versions where model = ?1 and version = ?2"
+            "select {VERSION_COLUMNS} from model_versions v where v.model = ?1 and v.version = ?2"
         ))?
         .query_row(params![model.as_str(), version.0], |row| {
             bare_version(model, row)
@@ -173,7 +184,7 @@ pub fn version(
 pub fn versions(connection: &Connection, model: &ModelName) -> Result<Vec<ModelVersion>> {
     let found: Vec<ModelVersion> = connection
         .prepare_cached(&format!(
-            "select {VERSION_COLUMNS} from model_versions where model = ?1 order by version desc"
+            "select {VERSION_COLUMNS} from model_versions v where v.model = ?1 order by v.version desc"
         ))?
         .query_map([model.as_str()], |row| bare_version(model, row))?
         .collect::<rusqlite::Result<_>>()?;

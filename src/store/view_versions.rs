@@ -20,6 +20,14 @@ pub fn in_force(connection: &Connection) -> Result<Vec<ViewVersion>> {
     Ok(found)
 }
 
+/// The same, read from a database file that nobody has to have open.
+pub fn in_force_at(path: &std::path::Path) -> Result<Vec<ViewVersion>> {
+    if !path.is_file() {
+        return Ok(Vec::new());
+    }
+    in_force(&super::readable(path)?)
+}
+
 fn definition(row: &Row<'_>) -> rusqlite::Result<ViewVersion> {
     serde_json::from_str(row.get_ref(0)?.as_str()?)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))

@@ -121,7 +121,7 @@ impl Screen {
         let tmux = std::env::var_os("TMUX").is_some();
         send(clipboard(text, tmux).as_bytes())?;
         let hint = if tmux {
-            "tmux needs allow-passthrough on"
+            "tmux needs set-clipboard on, or allow-passthrough on"
         } else {
             "not there? allow OSC 52"
         };
@@ -176,12 +176,13 @@ fn unknown(area: Rect) -> Buffer {
     Buffer::filled(area, Cell::new("\u{e000}"))
 }
 
-/// OSC 52, wrapped in a tmux passthrough when asked.
+/// OSC 52; in tmux plain for `set-clipboard on`, and wrapped for `allow-passthrough on`: either lets it through.
 fn clipboard(text: &str, tmux: bool) -> String {
     let encoded = base64::engine::general_purpose::STANDARD.encode(text);
     let sequence = format!("\x1b]52;c;{encoded}\x07");
     if tmux {
-        format!("\x1bPtmux;{}\x1b\\", sequence.replace('\x1b', "\x1b\x1b"))
+        let wrapped = sequence.replace('\x1b', "\x1b\x1b");
+        format!("{sequence}\x1bPtmux;{wrapped}\x1b\\")
     } else {
         sequence
     }
@@ -241,7 +242,7 @@ mod tests {
         assert_eq!(clipboard("run", false), "\x1b]52;c;cnVu\x07");
         assert_eq!(
             clipboard("run", true),
-            "\x1bPtmux;\x1b\x1b]52;c;cnVu\x07\x1b\\"
+            "\x1b]52;c;cnVu\x07\x1bPtmux;\x1b\x1b]52;c;cnVu\x07\x1b\\"
         );
     }
 

@@ -88,14 +88,20 @@ pub struct Theme {
     pub production: Style,
 }
 
-/// Safe for colour-blind eyes: blue, orange, teal, pink, violet, grey. On dark paper, on light paper, by name.
-const MARKS: [(u32, u32, Color); 6] = [
-    (0x005f_afff, 0x0000_5faf, Color::LightBlue),
-    (0x00ff_af5f, 0x00af_5f00, Color::Yellow),
-    (0x005f_d7af, 0x0000_7a5f, Color::Cyan),
-    (0x00ff_87d7, 0x00af_0087, Color::LightMagenta),
-    (0x00af_87ff, 0x005f_00af, Color::Magenta),
-    (0x00a8_a8a8, 0x0060_6060, Color::Gray),
+/// Safe for colour-blind eyes: blue, orange, teal, pink, violet, grey. On dark paper, on light paper, by name on dark and
+/// on light paper: bright names and white-grey cannot be read on white.
+const MARKS: [(u32, u32, Color, Color); 6] = [
+    (0x005f_afff, 0x0000_5faf, Color::LightBlue, Color::Blue),
+    (0x00ff_af5f, 0x00af_5f00, Color::Yellow, Color::Yellow),
+    (0x005f_d7af, 0x0000_7a5f, Color::Cyan, Color::Cyan),
+    (
+        0x00ff_87d7,
+        0x00af_0087,
+        Color::LightMagenta,
+        Color::LightMagenta,
+    ),
+    (0x00af_87ff, 0x005f_00af, Color::Magenta, Color::Magenta),
+    (0x00a8_a8a8, 0x0060_6060, Color::Gray, Color::DarkGray),
 ];
 
 impl Default for Theme {
@@ -127,7 +133,9 @@ impl Theme {
             };
             Style::new().fg(color)
         };
-        let marks = MARKS.map(|(dark, paper, named)| pick(dark, paper, named));
+        let marks = MARKS.map(|(dark, paper, named, on_light)| {
+            pick(dark, paper, if light { on_light } else { named })
+        });
         Self {
             name: name.to_owned(),
             depth,

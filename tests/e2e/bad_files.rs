@@ -2,6 +2,7 @@
 //! people run it. `SHOW=1` prints a table of outcomes, seconds and memory.
 
 use crate::house::{House, fixture};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::ffi::OsStrExt;
@@ -9,6 +10,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What is to come of it.
@@ -312,6 +314,19 @@ fn cases() -> Vec<Case> {
         Read(&["c9999", "1 rows"]),
     ));
     cases
+}
+
+/// A Parquet file of many columns and one row.
+fn wide_parquet(path: &Path, columns: usize) {
+    let column = |at: usize| {
+        let values: ArrayRef = Arc::new(Int64Array::from(vec![at as i64]));
+        (format!("c{at}"), values)
+    };
+    let batch = RecordBatch::try_from_iter((0..columns).map(column)).unwrap();
+    let file = File::create(path).unwrap();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
 }
 
 /// One run of the program: code, stdout, stderr, seconds, greatest memory in KiB.
@@ -619,5 +634,25 @@ fn a_file_that_grows_or_is_replaced_while_it_is_read_is_never_half_read() {
     looked.is(
         "a file that is replaced",
         &Refused(&["replaced.csv", "replaced by another file"]),
+    );
+}
+
+#[test]
+fn a_flipped_byte_in_a_page_with_a_checksum_is_named_with_its_column() {
+    let house = House::bare();
+    let whole = std::fs::read(fixture("../checksummed/rows.parquet")).unwrap();
+    let path = house.path("rows.parquet");
+    std::fs::write(&path, &whole).unwrap();
+    look(&house, "profile", &path, None).is("checksums that match", &Read(&["300 rows"]));
+    let name = whole
+        .windows(8)
+        .position(|bytes| bytes == b"name 123")
+        .unwrap();
+    let mut flipped = whole;
+    flipped[name + 6] ^= 1;
+    std::fs::write(&path, &flipped).unwrap();
+    look(&house, "profile", &path, None).is(
+        "a flipped byte",
+        &Refused(&["rows.parquet", "column `s`", "checksum"]),
     );
 }

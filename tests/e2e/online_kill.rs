@@ -4,6 +4,7 @@
 
 use crate::house::{House, number, signal, state, until};
 use crate::wire::Line;
+use rusqlite::Connection;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -244,5 +245,77 @@ fn what_was_pushed_and_answered_is_in_both_stores_after_a_kill() {
         for (value, kept) in look(&house, "newest:n", &names).iter().zip(&committed) {
             assert!(*kept == 0 || i64::from(number(value)) == kept - 1);
         }
+    }
+}
+
+/// Views that are applied together.
+const VIEWS: i64 = 25;
+
+fn definitions(hours: i64) -> String {
+    let mut text = String::from(
+        "server = { listen = \"127.0.0.1:0\" }\n[dataset.facts]\npath = \"facts*.csv\"\ntimestamp = \"at\"\n",
+    );
+    for view in 0..VIEWS {
+        text.push_str(&format!(
+            "[feature_view.v{view}]\nentity = {{ name = \"who\", key = \"who\" }}\ndataset = \"facts\"\n\
+             features = [\"n\"]\nttl = \"{hours}h\"\n"
+        ));
+    }
+    text
+}
+
+#[test]
+fn a_daemon_that_is_killed_while_it_applies_has_all_definitions_or_none() {
+    let house = House::new(&definitions(1));
+    house.write("facts.csv", "who,at,n\nnobody,2020-01-01T00:00:00Z,0\n");
+    house.done(&["up"]);
+    let versions = || -> (i64, i64, i64) {
+        let database = Connection::open(house.path(".trainyard/store.db")).unwrap();
+        database
+            .query_row(
+                "select count(*), min(version), max(version) from views_in_force",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            )
+            .unwrap()
+    };
+    let mut before = versions();
+    assert_eq!(before, (VIEWS, 1, 1));
+    for round in 0..rounds() {
+        let address = house.http();
+        house.write("trainyard.toml", definitions(round + 2));
+        let answered = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let body = json!({ "do": "apply_features", "dry_run": false }).to_string();
+                let answer = Line::to(&address).try_ask("POST", "/api/trainyard/v1/command", &body);
+                if let Ok(answer) = answer {
+                    assert_eq!(answer.status, 200, "{answer:?}");
+                    answered.store(true, Ordering::SeqCst);
+                }
+            });
+            // a little later each time, up to when it is done
+            let mut line = Line::to(&address);
+            for _ in 0..round % 10 {
+                line.ask("GET", "/health", "");
+            }
+            if round % 10 == 9 {
+                until("it is applied", || (versions().1 > before.1).then_some(()));
+            }
+            kill(&house);
+        });
+        // as the kill left it
+        let (views, least, most) = versions();
+        assert_eq!((views, least), (VIEWS, most), "half of them are applied");
+        let applied = before.1 + 1;
+        assert!(
+            [before.1, applied].contains(&least),
+            "{least} after {before:?}"
+        );
+        assert!(least == applied || !answered.load(Ordering::SeqCst));
+        house.done(&["up"]);
+        // nothing that serves reads these views: the next daemon takes the file as it is
+        before = versions();
+        assert_eq!(before, (VIEWS, applied, applied));
     }
 }

@@ -4,13 +4,14 @@
 
 use super::batch::{Batch, Header};
 use super::{Column, Layout, OnlineColumn, OnlineRow, Scalar, key};
-use crate::data::keys::{self, Directory};
-use crate::data::timeline::Timeline;
-use crate::data::{Error, Frame, Result, asof, features, instant, source, table, window};
-use crate::domain::feature::{Aggregate, FeatureView};
+use crate::data::features::{self, History};
+use crate::data::keys::{Directory, NONE};
+use crate::data::timeline::{Timeline, instants};
+use crate::data::{Error, Frame, Result, asof, instant, source, table};
+use crate::domain::feature::FeatureView;
 use crate::domain::job::{DataSource, MaterializeSpec};
 use crate::domain::online::{FileSpan, Reading, Since};
-use arrow_array::{Array, ArrayRef, Int64Array, TimestampMicrosecondArray, UInt32Array};
+use arrow_array::{Array, ArrayRef, Int64Array, UInt32Array};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,10 +36,14 @@ pub struct Newest {
 struct Facts {
     frame: Frame,
     source: Vec<i32>,
-    event: Vec<Option<i64>>,
-    created: Option<Vec<Option<i64>>>,
-    known: Vec<Option<i64>>,
     reading: Reading,
+}
+
+/// The facts that won: positions, and where their times and files are.
+struct Won<'a> {
+    history: &'a History<'a>,
+    source: &'a [i32],
+    winners: &'a [u32],
 }
 
 /// The newest rows of `spec`'s view. `hear` is told the share done and what is being done.
@@ -47,13 +52,21 @@ pub fn newest(spec: &MaterializeSpec, hear: &mut dyn FnMut(f64, &str)) -> Result
     let about = |error: Error| Error::new(format!("feature view `{}`: {error}", view.name));
     let facts = Facts::load(spec, hear).map_err(about)?;
     hear(0.5, "looking for the newest facts");
-    let (columns, winners) = of_entities(view, spec, &facts).map_err(about)?;
+    let Facts {
+        frame,
+        source,
+        mut reading,
+    } = facts;
+    let history = History::new(view, &frame)?;
+    let (columns, winners) = of_entities(view, spec, &frame, &history).map_err(about)?;
     hear(0.7, &format!("{} entities", winners.len()));
     let names = view.stored_names();
-    let stored = stored(view, &facts, &names, &columns, &winners).map_err(about)?;
-    let Facts {
-        frame, mut reading, ..
-    } = facts;
+    let won = Won {
+        history: &history,
+        source: &source,
+        winners: &winners,
+    };
+    let stored = stored(view, &won, &names, &columns, frame.rows()).map_err(about)?;
     if !reading.incremental && spec.from.is_none() {
         reading.equality = equality(spec, &frame, &columns, &names).map_err(about)?;
     }
@@ -220,20 +233,12 @@ impl Facts {
             source = kept.iter().map(|row| source[*row as usize]).collect();
             frame = frame.take(&kept)?;
         }
-        let event = frame.times(&view.event_time)?;
-        let created = match &view.available_at {
-            Some(column) => Some(frame.times(column)?),
-            None => None,
-        };
-        let known = known(&event, created.as_deref());
-        let newest = known.iter().flatten().filter(|at| **at <= spec.as_of).max();
-        reading.known = reading.known.max(newest.copied());
+        let known = known_at(view, &frame)?;
+        let newest = known.into_iter().flatten().filter(|at| *at <= spec.as_of);
+        reading.known = reading.known.max(newest.max());
         Ok(Self {
             frame,
             source,
-            event,
-            created,
-            known,
             reading,
         })
     }
@@ -248,25 +253,18 @@ fn nothing(names: &[String]) -> Result<Frame> {
     Frame::from_columns(columns.collect())
 }
 
-/// When facts could be known: both times have passed; null when one is missing.
-fn known(event: &[Option<i64>], created: Option<&[Option<i64>]>) -> Vec<Option<i64>> {
-    match created {
-        None => event.to_vec(),
-        Some(created) => event
-            .iter()
-            .zip(created)
-            .map(|(event, created)| Some((*event)?.max((*created)?)))
-            .collect(),
-    }
-}
-
+/// When facts count: both of their times have passed; the one that is there when the other is missing.
 fn known_at(view: &FeatureView, frame: &Frame) -> Result<Vec<Option<i64>>> {
-    let event = frame.times(&view.event_time)?;
-    let created = match &view.available_at {
-        Some(column) => Some(frame.times(column)?),
-        None => None,
+    let event = instants(frame, &view.event_time)?;
+    let Some(column) = &view.available_at else {
+        return Ok(event.iter().collect());
     };
-    Ok(known(&event, created.as_deref()))
+    let created = instants(frame, column)?;
+    Ok(event
+        .iter()
+        .zip(created.iter())
+        .map(|(event, created)| event.max(created))
+        .collect())
 }
 
 /// The facts of a file that is new since the watermark, without those that came later than is allowed.
@@ -298,100 +296,72 @@ fn in_time(
 fn of_entities(
     view: &FeatureView,
     spec: &MaterializeSpec,
-    facts: &Facts,
+    facts: &Frame,
+    history: &History<'_>,
 ) -> Result<(Frame, Vec<u32>)> {
-    let key_columns = view
-        .entity
-        .keys
-        .iter()
-        .map(|key| facts.frame.column(key))
-        .collect::<Result<Vec<_>>>()?;
-    let rows = facts.frame.rows();
-    let (directory, of_facts) = Directory::new(&key_columns, rows);
+    let keys = features::columns(view, "", facts, &view.entity.keys)?;
+    let (directory, of_facts) = Directory::new(&keys, facts.rows());
     let everyone: Vec<u32> = (0..directory.count() as u32).collect();
     let at = Int64Array::from(vec![spec.as_of; everyone.len()]);
     let asked = Timeline::new(&everyone, everyone.len(), &at, None);
-    let event: Int64Array = facts.event.iter().copied().collect();
-    let created: Option<Int64Array> = facts
-        .created
-        .as_ref()
-        .map(|created| created.iter().copied().collect());
-    let latest = asof::latest(
-        &asked,
-        everyone.len(),
-        asof::Facts {
-            entity: &of_facts,
-            event: &event,
-            created: created.as_ref(),
-            known_as_of: created.is_some() && view.known_as_of != Some(false),
-        },
-        None,
-    );
+    let latest = asof::latest(&asked, everyone.len(), history.of(&of_facts), None);
     let seen: Vec<u32> = everyone
-        .iter()
-        .copied()
+        .into_iter()
         .filter(|entity| latest.is_valid(*entity as usize))
         .collect();
     let winners: Vec<u32> = seen
         .iter()
         .map(|entity| latest.value(*entity as usize))
         .collect();
-    let taken = |name: &str, rows: &[u32]| -> Result<ArrayRef> {
-        arrow_select::take::take(
-            facts.frame.column(name)?,
-            &UInt32Array::from(rows.to_vec()),
-            None,
-        )
-        .map_err(|error| Error::new(format!("`{name}`: {error}")))
-    };
+    let places = UInt32Array::from(winners.clone());
     let mut columns: Vec<(String, ArrayRef)> = Vec::new();
     for name in view.entity.keys.iter().chain(&view.columns) {
         if !columns.iter().any(|(there, _)| there == name) {
-            columns.push((name.clone(), taken(name, &winners)?));
+            let taken = arrow_select::take::take(facts.column(name)?, &places, None)
+                .map_err(|error| Error::new(format!("`{name}`: {error}")))?;
+            columns.push((name.clone(), taken));
         }
     }
-    if !view.windows.is_empty() {
-        let known: Int64Array = facts.known.iter().copied().collect();
-        let events = Timeline::new(&of_facts, directory.count(), &known, Some(&event));
-        let at = Int64Array::from(vec![spec.as_of; seen.len()]);
-        let asked = Timeline::new(&seen, directory.count(), &at, None);
-        columns.extend(windows(view, &facts.frame, &events, &asked, seen.len())?);
-    }
+    let at = Int64Array::from(vec![spec.as_of; seen.len()]);
+    let asked = Timeline::new(&seen, directory.count(), &at, None);
+    columns.extend(windows(view, history, &of_facts, &asked, seen.len())?);
     Ok((Frame::from_columns_of(columns, seen.len())?, winners))
 }
 
 /// All windows of the view for rows on a timeline.
 fn windows(
     view: &FeatureView,
-    facts: &Frame,
-    events: &Timeline,
+    history: &History<'_>,
+    of_facts: &[u32],
     rows: &Timeline,
     count: usize,
 ) -> Result<Vec<(String, ArrayRef)>> {
-    let mut columns = Vec::new();
-    for one in &view.windows {
-        let (names, wanted): (Vec<String>, Vec<(Aggregate, i64)>) = one
-            .feature_names()
-            .into_iter()
-            .map(|(name, aggregate, length)| (name, (aggregate, length)))
-            .unzip();
-        let column = facts.column(&one.column)?;
-        let value = one.value.as_deref();
-        let arrays = window::aggregate(column, events, rows, count, &wanted, value)
-            .map_err(|error| Error::new(format!("windows over `{}`: {error}", one.column)))?;
-        columns.extend(names.into_iter().zip(arrays));
-    }
-    Ok(columns)
+    let names = window_names(view);
+    let arrays = history.windows(&names, of_facts, rows, count)?;
+    Ok(names
+        .into_iter()
+        .zip(arrays.into_iter().flatten())
+        .collect())
+}
+
+fn window_names(view: &FeatureView) -> Vec<String> {
+    let names = view.stored_names();
+    names.into_iter().skip(view.columns.len()).collect()
 }
 
 /// The rows as the store keeps them, in order of key.
 fn stored(
     view: &FeatureView,
-    facts: &Facts,
+    won: &Won<'_>,
     names: &[String],
     columns: &Frame,
-    winners: &[u32],
+    facts: usize,
 ) -> Result<Batch> {
+    let Won {
+        history,
+        source,
+        winners,
+    } = won;
     let values = |names: &[String]| {
         names
             .iter()
@@ -400,6 +370,7 @@ fn stored(
     };
     let key_values = values(&view.entity.keys)?;
     let feature_values = values(names)?;
+    let at = |times: &Int64Array, row: usize| times.is_valid(row).then(|| times.value(row));
     let mut rows: Vec<OnlineRow> = Vec::with_capacity(winners.len());
     for (row, winner) in winners.iter().enumerate() {
         let winner = *winner as usize;
@@ -412,9 +383,12 @@ fn stored(
         }
         rows.push(OnlineRow {
             key,
-            event: facts.event[winner],
-            created: facts.created.as_ref().and_then(|created| created[winner]),
-            source: facts.source[winner],
+            event: at(&history.event, winner),
+            created: history
+                .created
+                .as_ref()
+                .and_then(|created| at(created, winner)),
+            source: source[winner],
             body,
         });
     }
@@ -422,7 +396,7 @@ fn stored(
     let of_columns = view.columns.len();
     let header = Header {
         id: String::new(),
-        layout: if facts.frame.rows() == 0 {
+        layout: if facts == 0 {
             Layout::default()
         } else {
             let columns = names.iter().map(|name| {
@@ -436,10 +410,10 @@ fn stored(
             }
         },
         windows: (of_columns..names.len()).collect(),
-        empty: if view.windows.is_empty() || facts.frame.rows() == 0 {
+        empty: if view.windows.is_empty() || facts == 0 {
             Vec::new()
         } else {
-            empty(view, &facts.frame)?
+            empty(view, history, facts)?
         },
         rows: rows.len() as u64,
     };
@@ -447,15 +421,13 @@ fn stored(
 }
 
 /// A body with nulls, and the windows as they are without any event.
-fn empty(view: &FeatureView, facts: &Frame) -> Result<Vec<u8>> {
-    let nobody = vec![keys::NONE; facts.rows()];
-    let events = Timeline::new(&nobody, 1, &Int64Array::new_null(facts.rows()), None);
+fn empty(view: &FeatureView, history: &History<'_>, facts: usize) -> Result<Vec<u8>> {
     let row = Timeline::new(&[0], 1, &Int64Array::from(vec![0]), None);
     let mut body = Vec::new();
     for _ in &view.columns {
         Scalar::Null.store(&mut body);
     }
-    for (_, array) in windows(view, facts, &events, &row, 1)? {
+    for (_, array) in windows(view, history, &vec![NONE; facts], &row, 1)? {
         Column::of(&array)?.value(0).store(&mut body);
     }
     Ok(body)
@@ -478,17 +450,13 @@ fn equality(
         return Ok(BTreeMap::new());
     }
     let online = online.take(&sample)?;
-    let at: TimestampMicrosecondArray = vec![Some(spec.as_of); sample.len()].into();
-    let asked = online
-        .select(&spec.view.entity.keys)?
-        .with("__as_of", Arc::new(at.with_timezone("UTC")))?;
     let view = FeatureView {
         // who reads an online value judges its age
         ttl: None,
         ..spec.view.clone()
     };
     let at = Int64Array::from(vec![spec.as_of; sample.len()]);
-    let joined = features::join(&view, facts, names, &asked, &view.entity.keys, &at)?;
+    let joined = features::join(&view, facts, names, &online, &view.entity.keys, &at)?;
     let mut equality = BTreeMap::new();
     for (name, there) in names.iter().zip(&joined) {
         let (here, there) = (Column::of(online.column(name)?)?, Column::of(there)?);

@@ -5,8 +5,10 @@ use super::column::{Column, Filler};
 use super::sample;
 use super::table::TableState;
 use crate::data::checks::{self, Format};
-use crate::data::regular_file::failed;
+use crate::data::parquet_file::damaged;
+use crate::data::regular_file::{self, Identity, failed};
 use crate::data::{Error, Frame, Result, source};
+use crate::domain::quotable;
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -14,7 +16,7 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::basic::Encoding;
 use parquet::file::metadata::ParquetMetaData;
-use std::fs::File;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -74,15 +76,16 @@ pub fn file(path: &Path, keep: u64, progress: &Progress<'_>) -> Result<TableStat
 }
 
 fn parquet(path: &Path, keep: u64, progress: &Progress<'_>) -> Result<TableState> {
-    let (metadata, names) = checks::guarded(path, || {
-        let handle = File::open(path).map_err(|error| failed(path, error))?;
+    let (metadata, names, identity) = checks::guarded(path, || {
+        let (handle, identity) = regular_file::open(path)?;
         let plain = ArrowReaderMetadata::load(&handle, ArrowReaderOptions::new())
             .map_err(|error| failed(path, error))?;
         let schema = Arc::clone(plain.schema());
         let mut fields: Vec<Field> = schema.fields().iter().map(|one| (**one).clone()).collect();
         let mut names: Vec<String> = Vec::with_capacity(fields.len());
+        let mut seen = FxHashSet::default();
         for field in &fields {
-            if names.contains(field.name()) {
+            if !seen.insert(field.name().clone()) {
                 return Err(failed(
                     path,
                     format!("two columns are called `{}`; rename one", field.name()),
@@ -103,21 +106,23 @@ fn parquet(path: &Path, keep: u64, progress: &Progress<'_>) -> Result<TableState
         ));
         let metadata = ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options)
             .map_err(|error| failed(path, error))?;
-        Ok((metadata, names))
+        Ok((metadata, names, identity))
     })?;
     let rows = u64::try_from(metadata.metadata().file_metadata().num_rows())
         .map_err(|_| failed(path, "its footer claims a negative number of rows"))?;
     let places = sample::places(rows, keep);
     // the longest first, so that no thread begins one when the others are done
     let mut order: Vec<usize> = (0..names.len()).collect();
-    let bytes = |at: usize| bytes_of(metadata.metadata(), at);
+    let sizes = sizes_of(metadata.metadata(), names.len());
+    let bytes = |at: usize| sizes[at];
     order.sort_by_key(|at| std::cmp::Reverse(bytes(*at)));
     let whole: u64 = (0..names.len()).map(bytes).sum::<u64>().max(1);
     let done = AtomicU64::new(0);
     let mut columns = in_parallel(names.len(), |number| {
         let at = order[number];
         let column = checks::guarded(path, || {
-            read_column(path, &metadata, at, &names[at], &places, rows, &|share| {
+            let file = (path, &identity);
+            read_column(file, &metadata, at, &names[at], &places, rows, &|share| {
                 let now = done.load(Ordering::Relaxed) as f64 + bytes(at) as f64 * share;
                 progress(now / whole as f64)
             })
@@ -125,6 +130,7 @@ fn parquet(path: &Path, keep: u64, progress: &Progress<'_>) -> Result<TableState
         done.fetch_add(bytes(at), Ordering::Relaxed);
         Ok((at, column))
     })?;
+    regular_file::unchanged(path, &identity)?;
     columns.sort_by_key(|(at, _)| *at);
     Ok(TableState {
         rows,
@@ -134,7 +140,7 @@ fn parquet(path: &Path, keep: u64, progress: &Progress<'_>) -> Result<TableState
 }
 
 fn read_column(
-    path: &Path,
+    (path, identity): (&Path, &Identity),
     metadata: &ArrowReaderMetadata,
     at: usize,
     name: &str,
@@ -142,7 +148,7 @@ fn read_column(
     rows: u64,
     progress: &Progress<'_>,
 ) -> Result<Column> {
-    let handle = File::open(path).map_err(|error| failed(path, error))?;
+    let (handle, _) = regular_file::open(path)?;
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata.clone());
     let mask = ProjectionMask::roots(builder.parquet_schema(), [at]);
     let reader = builder
@@ -153,10 +159,14 @@ fn read_column(
     let mut filler = Filler::new(name, places);
     let mut seen = 0u64;
     for (number, batch) in reader.enumerate() {
-        let batch = batch.map_err(|error| failed(path, error))?;
+        let batch = regular_file::or_changed(
+            path,
+            identity,
+            batch.map_err(|error| damaged(path, name, &error.to_string())),
+        )?;
         filler
             .take(batch.column(0))
-            .map_err(|error| failed(path, error))?;
+            .map_err(|error| failed(path, format!("column `{}`: {error}", quotable(name))))?;
         seen += batch.num_rows() as u64;
         if number % 16 == 0 {
             progress(seen as f64 / rows.max(1) as f64)?;
@@ -179,6 +189,12 @@ fn read_column(
 fn coded_texts(metadata: &ParquetMetaData, fields: &[Field]) -> Vec<usize> {
     let schema = metadata.file_metadata().schema_descr();
     let mut coded = Vec::new();
+    let mut leaves: FxHashMap<usize, usize> = FxHashMap::default();
+    for leaf in 0..schema.num_columns() {
+        leaves
+            .entry(schema.get_column_root_idx(leaf))
+            .or_insert(leaf);
+    }
     for (at, field) in fields.iter().enumerate() {
         if !matches!(
             field.data_type(),
@@ -186,7 +202,7 @@ fn coded_texts(metadata: &ParquetMetaData, fields: &[Field]) -> Vec<usize> {
         ) {
             continue;
         }
-        let leaf = (0..schema.num_columns()).find(|leaf| schema.get_column_root_idx(*leaf) == at);
+        let leaf = leaves.get(&at).copied();
         let all = leaf.is_some_and(|leaf| {
             metadata.row_groups().iter().all(|group| {
                 let chunk = group.column(leaf);
@@ -204,15 +220,18 @@ fn coded_texts(metadata: &ParquetMetaData, fields: &[Field]) -> Vec<usize> {
     coded
 }
 
-fn bytes_of(metadata: &ParquetMetaData, root: usize) -> u64 {
+/// Unpacked bytes of each column.
+fn sizes_of(metadata: &ParquetMetaData, columns: usize) -> Vec<u64> {
     let schema = metadata.file_metadata().schema_descr();
-    metadata
-        .row_groups()
-        .iter()
-        .flat_map(|group| group.columns().iter().enumerate())
-        .filter(|(leaf, _)| schema.get_column_root_idx(*leaf) == root)
-        .map(|(_, chunk)| u64::try_from(chunk.uncompressed_size()).unwrap_or(0))
-        .sum()
+    let mut sizes = vec![0; columns];
+    for group in metadata.row_groups() {
+        for (leaf, chunk) in group.columns().iter().enumerate() {
+            if let Some(size) = sizes.get_mut(schema.get_column_root_idx(leaf)) {
+                *size += u64::try_from(chunk.uncompressed_size()).unwrap_or(0);
+            }
+        }
+    }
+    sizes
 }
 
 /// `work` for every number below `count`, on as many threads as there are processors; results in order. The first error

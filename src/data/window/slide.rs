@@ -1,9 +1,11 @@
 //! A window that moves over one entity's events: where it begins and ends for each row, and what a set of events that
 //! only loses its oldest and gains newer ones comes to. Knows numbers, no columns.
 //!
-//! Sums of numbers are never subtracted: what is in the window is kept as two halves that are merged (the queue of two
-//! stacks), so a value that has left leaves no rounding behind, whatever its size. Sums carry what rounding took
-//! (Møller and Knuth's two-sum); moments merge as in Chan, Golub and LeVeque (1979).
+//! Numbers are binary fractions, so an entity's values are nearly always small multiples of one unit, and their running
+//! sums are exact in 128 bits ([`exact`]): a window's sum is then the difference of two of them, rounded once. Where they
+//! are not, and for all that has no difference, what is in the window is kept as two halves that are merged (the queue of
+//! two stacks), and sums carry what rounding took (Møller and Knuth's two-sum). Either way a value that has left leaves no
+//! rounding behind, whatever its size. Moments merge as in Chan, Golub and LeVeque (1979).
 
 /// How many of the instants `at` (ascending) are not after each of `asked` (ascending), into `ends`.
 pub(super) fn ends(at: &[i64], asked: &[i64], ends: &mut Vec<u32>) {
@@ -71,6 +73,60 @@ pub(super) fn slide<T: Copy, S: Copy>(
         }
         let half = older[middle - 1 - low];
         put(row, younger.map_or(half, |younger| merge(half, younger)));
+    }
+}
+
+/// The sums of the first values, none first, in the unit that is the answer; none when 128 bits do not hold them (or a
+/// value is infinite).
+pub(super) fn exact(values: &[f64], sums: &mut Vec<i128>) -> Option<f64> {
+    // Each value is a whole number of less than 2^(high - low) units of 2^low.
+    let (mut low, mut high) = (i32::MAX, i32::MIN);
+    for value in values.iter().filter(|value| **value != 0.0) {
+        let (mantissa, exponent) = parts(*value)?;
+        low = low.min(exponent + mantissa.trailing_zeros() as i32);
+        high = high.max(exponent + 53);
+    }
+    if low > high {
+        (low, high) = (0, 0);
+    }
+    let carry = usize::BITS - values.len().leading_zeros();
+    if high - low + carry as i32 > 126 {
+        return None;
+    }
+    sums.clear();
+    sums.reserve(values.len() + 1);
+    sums.push(0);
+    let mut sum = 0_i128;
+    for value in values {
+        let (mantissa, exponent) = parts(*value)?;
+        let whole = match exponent - low {
+            _ if mantissa == 0 => 0,
+            shift if shift < 0 => i128::from(mantissa >> -shift),
+            shift => i128::from(mantissa) << shift,
+        };
+        sum += if value.is_sign_negative() {
+            -whole
+        } else {
+            whole
+        };
+        sums.push(sum);
+    }
+    // 2^low, also where it is too small to be normal
+    Some(f64::from_bits(match low {
+        -1022.. => ((low + 1023) as u64) << 52,
+        _ => 1 << (low + 1074),
+    }))
+}
+
+/// The mantissa and the exponent of its last bit; none of what is not finite.
+fn parts(value: f64) -> Option<(u64, i32)> {
+    let bits = value.to_bits();
+    let exponent = (bits >> 52) as i32 & 0x7FF;
+    let fraction = bits & ((1 << 52) - 1);
+    match exponent {
+        0x7FF => None,
+        0 => Some((fraction, -1074)),
+        _ => Some((fraction | 1 << 52, exponent - 1075)),
     }
 }
 
@@ -187,6 +243,39 @@ impl Different {
         }
         for code in &codes[low..high] {
             self.times[*code as usize] = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn sums_are_exact_whatever_the_scale() {
+        let mut sums = Vec::new();
+        let unit = exact(&[0.1, -0.1, 3.0, 0.0, -0.0], &mut sums).unwrap();
+        assert_eq!(sums.len(), 6);
+        assert_eq!(sums[2], 0);
+        assert_eq!((sums[5] - sums[2]) as f64 * unit, 3.0);
+        let tiny = f64::from_bits(1);
+        let unit = exact(&[tiny, tiny], &mut sums).unwrap();
+        assert_eq!((sums[2] - sums[1]) as f64 * unit, tiny);
+        assert_eq!(exact(&[1e300, 1e-300], &mut sums), None);
+        assert_eq!(exact(&[f64::INFINITY], &mut sums), None);
+        assert!(exact(&[], &mut sums).is_some() && sums == [0]);
+    }
+
+    proptest! {
+        #[test]
+        fn differences_of_sums_are_the_values(values in prop::collection::vec(-1e6_f64..1e6, 0..50)) {
+            let mut sums = Vec::new();
+            let unit = exact(&values, &mut sums).unwrap();
+            for (at, value) in values.iter().enumerate() {
+                prop_assert_eq!((sums[at + 1] - sums[at]) as f64 * unit, *value);
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::domain::{DeploymentName, Error, ModelName, Result, RunId, Timestamp, 
 use crate::service::datasets::names_in;
 use crate::service::{Core, Services};
 use crate::store::{registry, view_versions as rows};
+use crate::workspace::Workspace;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -188,6 +189,33 @@ fn source(dataset: &DatasetConfig) -> SourceDataset {
         path: dataset.path.clone(),
         sql: dataset.sql.clone(),
     }
+}
+
+/// The definition of a view for those who have no daemon: what is in force, and of views that were never applied what the
+/// configuration says.
+///
+/// # Errors
+/// [`crate::domain::ErrorKind::NotFound`], with the views there are.
+pub fn without_daemon(workspace: &Workspace, config: &Config, name: &str) -> Result<ViewVersion> {
+    let applied = rows::in_force_at(&workspace.store()).map_err(|error| {
+        error.context(
+            "reading the definitions in force: `trainyard up` brings an older database up to date",
+        )
+    })?;
+    if let Some(made) = applied.iter().find(|made| made.view.name == name) {
+        return Ok(made.clone());
+    }
+    if let Some(view) = config.view(name) {
+        return Ok(defined(config, view));
+    }
+    let mut known: Vec<&str> = config.views.iter().map(|view| view.name.as_str()).collect();
+    known.extend(applied.iter().map(|made| made.view.name.as_str()));
+    known.sort_unstable();
+    known.dedup();
+    Err(Error::not_found(format!(
+        "there is no feature view `{name}`; there are `{}`",
+        known.join("`, `")
+    )))
 }
 
 impl Catalog {

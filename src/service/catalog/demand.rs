@@ -2,10 +2,10 @@
 
 use crate::data::on_demand;
 use crate::data::sql::Expressions;
+use crate::domain::Result;
 use crate::domain::dataset::ColumnKind;
 use crate::domain::feature_version::ViewVersion;
-use crate::domain::{Error, Result};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -77,43 +77,4 @@ impl Demanded {
         }
         Ok(found)
     }
-}
-
-/// The cells (`value`, `status`, `age_ms`, `event_time`) of the features on demand `names` of one entity: as fresh as the
-/// stalest of what they are computed from. `stored` has the cell of a feature, `brought` what came with the request.
-pub(super) fn cells(
-    made: &ViewVersion,
-    names: &[String],
-    stored: &dyn Fn(&str) -> Value,
-    brought: &dyn Fn(&str) -> Option<Value>,
-) -> Result<Vec<Value>> {
-    let compiled = compiled(made, names)?;
-    let looked_up: Vec<Value> = compiled.features().map(stored).collect();
-    let mut values: Vec<Value> = looked_up.iter().map(|cell| cell["value"].clone()).collect();
-    for name in compiled.request() {
-        values.push(brought(name).ok_or_else(|| {
-            Error::invalid(format!(
-                "feature view `{}`: `{}` needs `{name}` with the request, beside the entity's keys",
-                made.view.name,
-                names.join("`, `")
-            ))
-        })?);
-    }
-    let status = ["MISSING", "STALE"]
-        .into_iter()
-        .find(|status| looked_up.iter().any(|cell| cell["status"] == *status))
-        .unwrap_or("FRESH");
-    let oldest = looked_up
-        .iter()
-        .max_by_key(|cell| cell["age_ms"].as_i64().unwrap_or(i64::MIN));
-    let part = |key: &str| oldest.map_or(Value::Null, |cell| cell[key].clone());
-    let found = compiled
-        .values(&values)
-        .map_err(|error| error.context(format!("feature view `{}`", made.view.name)))?;
-    Ok(found
-        .into_iter()
-        .map(|value| {
-            json!({"value": value, "status": status, "age_ms": part("age_ms"), "event_time": part("event_time")})
-        })
-        .collect())
 }

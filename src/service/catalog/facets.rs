@@ -76,6 +76,8 @@ fn facets(made: &ViewVersion) -> Vec<Facet> {
         true,
     );
     add("ttl".into(), view.ttl.map(length).unwrap_or_default(), true);
+    let allowed = view.allowed_lateness.map(length).unwrap_or_default();
+    add("allowed_lateness".into(), allowed, false);
     for one in &view.derive {
         add(format!("derive {}", one.name), plain(&one.expression), true);
     }
@@ -258,6 +260,8 @@ pub(super) fn text(view: &FeatureView) -> String {
         view.available_at.as_deref().unwrap_or_default(),
     );
     put("ttl", &view.ttl.map(length).unwrap_or_default());
+    let allowed = view.allowed_lateness.map(length).unwrap_or_default();
+    put("allowed_lateness", &allowed);
     if let Some(sql) = &view.sql {
         lines.push(format!("sql = {}", quoted(sql)));
     }

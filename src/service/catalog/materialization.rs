@@ -164,6 +164,7 @@ pub(super) fn definition(spec: &MaterializeSpec) -> String {
         view.entity.keys,
         view.event_time,
         view.available_at,
+        view.known_as_of,
         view.derive,
         view.columns,
         view.windows,

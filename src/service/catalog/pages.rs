@@ -318,7 +318,7 @@ impl Catalog {
         })
     }
 
-    /// The rows of the first pipeline that uses the feature with their features; without one, its online values.
+    /// The rows of the first pipeline that uses the feature with their features; without one, rows of a file.
     fn join_command(&self, view: &FeatureView, feature: &str) -> String {
         let config = self.core.config();
         let user = config.pipelines.iter().find(|pipeline| {
@@ -330,19 +330,10 @@ impl Catalog {
             Some(pipeline) => {
                 format!("trainyard features join {} --out FILE", pipeline.name)
             }
-            None => {
-                let keys: Vec<String> = view
-                    .entity
-                    .keys
-                    .iter()
-                    .map(|key| format!(" --entity {key}=VALUE"))
-                    .collect();
-                format!(
-                    "trainyard features get {}:{feature}{}",
-                    view.name,
-                    keys.concat()
-                )
-            }
+            None => format!(
+                "trainyard features join --entities FILE --features {}:{feature} --out FILE",
+                view.name
+            ),
         }
     }
 }

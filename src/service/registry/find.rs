@@ -89,7 +89,7 @@ impl Registry {
     ) -> Result<Vec<VersionRecord>> {
         let wanted = stages
             .iter()
-            .map(|name| super::changes::stage(name))
+            .map(|name| super::versions::stage(name))
             .collect::<Result<Vec<_>>>()?;
         let mut latest = self.model_record(model)?.latest;
         if !wanted.is_empty() {

@@ -266,7 +266,7 @@ impl Registry {
                 (model, newest)
             }
             Named::Stage(model, stage) => {
-                let stage = super::changes::stage(&stage)?;
+                let stage = super::versions::stage(&stage)?;
                 let newest = self
                     .core
                     .store

@@ -236,6 +236,13 @@ impl Filled {
     }
 }
 
+/// Whether a name says `%41`: MLflow's own server decodes names until there is nothing to decode.
+fn has_escape(name: &str) -> bool {
+    name.as_bytes().windows(3).any(|three| {
+        three[0] == b'%' && three[1].is_ascii_hexdigit() && three[2].is_ascii_hexdigit()
+    })
+}
+
 /// What of a text could be an id: words of letters, digits and `-`, 32 or more of them.
 fn ids_in(text: &str) -> Vec<String> {
     let mut ids: Vec<String> = text
@@ -354,11 +361,13 @@ impl Sink for Filled {
 
     fn file(&mut self, home: &str, path: &str, length: u64, content: &mut dyn Read) -> Result<()> {
         let inside = proxied(home).unwrap_or_default();
-        let mut name = encoded(&format!("{inside}/{path}"));
-        if !self.ours && path.contains('%') {
-            // MLflow's own server decodes a name twice
-            name = name.replace('%', "%25");
+        if !self.ours && has_escape(path) {
+            return Err(Error::invalid(format!(
+                "`{}` takes `%` and two digits in a name for another letter, and would keep the file under another name",
+                self.server.name
+            )));
         }
+        let name = encoded(&format!("{inside}/{path}"));
         let target = format!("/api/2.0/mlflow-artifacts/artifacts/{name}");
         self.server.put(&target, length, content)
     }

@@ -76,10 +76,11 @@ impl Runs {
         }
     }
 
-    /// Lines before the rows: the champion's.
+    /// Lines before the rows: the champion's, which is not among the archived.
     pub(super) fn lead(&self) -> usize {
         usize::from(
             self.group.is_none()
+                && !self.archived_now()
                 && self
                     .table
                     .as_ref()

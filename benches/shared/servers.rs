@@ -72,7 +72,10 @@ impl Server {
             let Ok(stat) = std::fs::read_to_string(format!("/proc/{process}/stat")) else {
                 continue;
             };
-            let rest = stat.rsplit_once(") ").ok_or("no statistics of a process")?.1;
+            let rest = stat
+                .rsplit_once(") ")
+                .ok_or("no statistics of a process")?
+                .1;
             // user, system, and both of children that ended and were waited for
             let times = rest.split(' ').skip(11).take(4);
             ticks += times.filter_map(|one| one.parse::<u64>().ok()).sum::<u64>();

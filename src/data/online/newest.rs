@@ -338,7 +338,10 @@ fn windows(
 ) -> Result<Vec<(String, ArrayRef)>> {
     let names = window_names(view);
     let arrays = history.windows(&names, of_facts, rows, count)?;
-    Ok(names.into_iter().zip(arrays.into_iter().flatten()).collect())
+    Ok(names
+        .into_iter()
+        .zip(arrays.into_iter().flatten())
+        .collect())
 }
 
 fn window_names(view: &FeatureView) -> Vec<String> {
@@ -381,7 +384,10 @@ fn stored(
         rows.push(OnlineRow {
             key,
             event: at(&history.event, winner),
-            created: history.created.as_ref().and_then(|created| at(created, winner)),
+            created: history
+                .created
+                .as_ref()
+                .and_then(|created| at(created, winner)),
             source: source[winner],
             body,
         });

@@ -323,14 +323,7 @@ impl Numbers {
             held: match from.count()? {
                 0 => Held::Span(Span::read(from)?),
                 1 => Held::Few(Counter::read(from, FEW)?),
-                2 => Held::Many(Box::new(Many {
-                    moments: Moments::read(from)?,
-                    bins: Bins::read(from)?,
-                    distinct: Distinct::read(from)?,
-                    quantiles: Quantiles::read(from)?,
-                    frequent: Counter::read(from, FREQUENT)?,
-                    dice: DICE,
-                })),
+                2 => Held::Many(Box::new(Many::read(from)?)),
                 _ => return Err(damaged()),
             },
         })
@@ -353,6 +346,22 @@ impl Many {
             many.add_times(x, count);
         }
         many
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self> {
+        let many = Self {
+            moments: Moments::read(from)?,
+            bins: Bins::read(from)?,
+            distinct: Distinct::read(from)?,
+            quantiles: Quantiles::read(from)?,
+            frequent: Counter::read(from, FREQUENT)?,
+            dice: DICE,
+        };
+        let (low, high) = (many.moments.min, many.moments.max);
+        if many.moments.count == 0 || !low.is_finite() || !high.is_finite() || low > high {
+            return Err(damaged());
+        }
+        Ok(many)
     }
 
     fn add(&mut self, numbers: &[f64], wide: Option<&[i64]>) {

@@ -362,7 +362,7 @@ impl Case {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3_000))]
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
     #[test]
     fn the_join_keeps_the_contract(case in case()) {
         let (rows, view) = (case.rows(), case.view());

@@ -6,6 +6,10 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::panic)]
 
+#[allow(
+    dead_code,
+    reason = "shared with the bench of tracking, which starts two servers"
+)]
 #[path = "shared/servers.rs"]
 mod servers;
 #[allow(

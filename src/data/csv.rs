@@ -128,9 +128,10 @@ impl Reading {
                 return Err(failed(
                     &self.path,
                     format!(
-                        "line {} has {} fields where the header has {}{}",
+                        "line {} has {} field{} where the header has {}{}",
                         line(chunk, &record),
                         record.len(),
+                        if record.len() == 1 { "" } else { "s" },
                         self.width,
                         if short {
                             ", and the file ends there; was it cut short?"

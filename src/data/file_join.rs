@@ -10,7 +10,7 @@ use super::asof::{self, Latest, NOBODY};
 use super::features::{self, Asked, about};
 use super::keys::{Directory, NONE};
 use super::timeline::{Timeline, instants};
-use super::write::Writer;
+use super::write::{self, Writer};
 use super::{Error, Frame, Result, on_demand, parallel, source, table};
 use crate::domain::dataset::ColumnKind;
 use crate::domain::feature::FeatureView;
@@ -53,6 +53,7 @@ pub struct Joined {
 impl FileJoin {
     /// Does it. `progress` hears the share done and what is being done.
     pub fn run(&self, progress: &mut dyn FnMut(f64, &str)) -> Result<Joined> {
+        write::named(&self.output)?;
         let mut writer: Option<Writer> = None;
         let joined = self.each(progress, &mut |chunk| {
             let writer = match &mut writer {

@@ -485,7 +485,7 @@ mod tests {
         let cut = file(folder.path(), "d.csv", b"k,v\nx,1\ny");
         assert!(
             refusal(&[cut])
-                .contains("line 3 has 1 fields where the header has 2, and the file ends")
+                .contains("line 3 has 1 field where the header has 2, and the file ends")
         );
     }
 

@@ -43,19 +43,7 @@ impl Writer {
     /// Begins a file with the columns of `frame`; its rows are not written yet. The format is that of the ending.
     pub(super) fn create(path: &Path, frame: &Frame) -> Result<Self> {
         let failed = |error: &dyn std::fmt::Display| failed(path, error);
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .ok_or_else(|| failed(&"the path names no file"))?;
-        let ending = name
-            .rsplit_once('.')
-            .map(|(_, ending)| ending.to_ascii_lowercase())
-            .unwrap_or_default();
-        if !matches!(ending.as_str(), "parquet" | "csv" | "jsonl" | "ndjson") {
-            return Err(failed(
-                &"the name must end in `.csv`, `.jsonl` or `.parquet`",
-            ));
-        }
+        let (name, ending) = named(path)?;
         let temporary = folder(path).join(format!(".{name}.{}.tmp", std::process::id()));
         let file = File::create(&temporary).map_err(|error| failed(&error))?;
         let mut writer = Self {
@@ -102,6 +90,25 @@ impl Drop for Writer {
     fn drop(&mut self) {
         // Renamed when all went well; else what is left is skipped by readers anyway.
         let _ = std::fs::remove_file(&self.temporary);
+    }
+}
+
+/// The file's name and its ending, which must be one that is written.
+pub(super) fn named(path: &Path) -> Result<(&str, String)> {
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .ok_or_else(|| failed(path, &"the path names no file"))?;
+    let ending = name
+        .rsplit_once('.')
+        .map(|(_, ending)| ending.to_ascii_lowercase())
+        .unwrap_or_default();
+    match ending.as_str() {
+        "parquet" | "csv" | "jsonl" | "ndjson" => Ok((name, ending)),
+        _ => Err(failed(
+            path,
+            &"the name must end in `.csv`, `.jsonl` or `.parquet`",
+        )),
     }
 }
 

@@ -218,6 +218,7 @@ fn written(entities: &Entities, names: &[String], found: &[&OnlineFeature]) -> V
         list(&mut out, values, |out, _| text(out, NEVER));
         out.push(b'}');
     }
+    let mut last = (None, String::new());
     for feature in found {
         comma(&mut out);
         let cells = &feature.cells;
@@ -227,7 +228,13 @@ fn written(entities: &Entities, names: &[String], found: &[&OnlineFeature]) -> V
         list(&mut out, cells, |out, cell| text(out, status(cell)));
         out.extend(b",\"event_timestamps\":");
         list(&mut out, cells, |out, cell| match cell.event {
-            Some(at) => text(out, &instant::format(at, true)),
+            Some(at) => {
+                // features of one view follow each other, and have the same instants
+                if last.0 != Some(at) {
+                    last = (Some(at), instant::format(at, true));
+                }
+                text(out, &last.1);
+            }
             None => text(out, NEVER),
         });
         out.extend(b",\"freshness\":");

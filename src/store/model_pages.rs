@@ -140,6 +140,7 @@ pub fn moves(connection: &Connection, model: &ModelName) -> Result<u64> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use crate::domain::Timestamp;
     use crate::domain::registry::MoveKind;
     use crate::domain::trigger::{Check, Verdict};
     use crate::store::registry::{self, NewMove, NewVersion};

@@ -1,9 +1,9 @@
 //! What MLflow's clients see and change of model versions besides aliases: descriptions, tags, stages, where the
 //! files lie; and the search over versions.
 
-use super::registry::{VERSION_COLUMNS, bare_version, labelled};
 use super::conditions::{PROMPT, condition, order, without_prompts};
 use super::registry::touch;
+use super::registry::{VERSION_COLUMNS, bare_version, labelled};
 use super::search::{Filter, Kind, Order};
 use crate::domain::registry::ModelVersion;
 use crate::domain::{ModelName, Result, Timestamp, Version};

@@ -171,6 +171,7 @@ pub fn parse_for(kind: Kind, text: &str, dialect: Dialect) -> Result<Filter> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+    use super::sql::glob;
     use super::*;
 
     fn check(filter: &str, sql: &str) {

@@ -13,7 +13,7 @@ const MOVEMENT: Duration = Duration::from_millis(400);
 /// A movement has ended when nothing changed for so long.
 const SETTLE: Duration = Duration::from_millis(150);
 /// Rows that did not come for so long are asked for anew.
-const PATIENCE: Duration = Duration::from_millis(400);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What was asked for, and what is wanted instead.
 #[derive(Clone, Debug)]

@@ -366,6 +366,17 @@ mod tests {
     }
 
     #[test]
+    fn curves_are_seen_on_light_paper_with_sixteen_colours() {
+        let light = Theme::named("light", Depth::Named, Markers::Auto);
+        for mark in light.marks {
+            assert!(!matches!(
+                mark.fg,
+                Some(Color::White | Color::Gray | Color::LightBlue | Color::LightYellow)
+            ));
+        }
+    }
+
+    #[test]
     fn no_colour_leaves_modifiers() {
         let theme = Theme::named("dark", Depth::None, Markers::Auto);
         let mut buffer = Buffer::empty(Rect::new(0, 0, 4, 1));

@@ -94,7 +94,7 @@ fn every_value_online_is_the_one_that_the_join_gives_at_the_same_instant() {
             .map(|line| serde_json::from_str(line).unwrap())
             .collect();
         assert!(
-            rows.len() >= 1 && (keys.is_empty() || rows.len() >= 3),
+            !rows.is_empty() && (keys.is_empty() || rows.len() >= 3),
             "{view}: {}",
             rows.len()
         );
@@ -370,12 +370,12 @@ fn a_definition_changes_under_a_model_that_serves_when_somebody_says_so() {
 
     house.write(
         "trainyard.toml",
-        file.replace("features = [\"amount\"]", "features = [\"amuont\"]"),
+        file.replace("column = \"kind\"", "column = \"knd\""),
     );
     let refused = house.refused(2, &["features", "apply", "--yes"]);
     assert!(
-        refused.contains("`amuont` is no column of dataset `events`")
-            && refused.contains("did you mean `amount`?"),
+        refused.contains("`knd` is no column of dataset `events`")
+            && refused.contains("did you mean `kind`?"),
         "{refused}"
     );
     house.done(&["down"]);
@@ -419,17 +419,16 @@ fn sql_reads_datasets_and_what_the_workspace_keeps() {
     );
     let said = house.done(&[
         "sql",
-        "select started, kind from jobs j join events e on e.amount = j.attempt limit 1",
+        "select j.started, j.kind from jobs j join events e on e.amount = j.attempt limit 1",
     ]);
     assert!(said.contains("started") && said.contains("T"), "{said}");
-    for explained in [
-        vec!["sql", "--explain", "select * from runs where run_id = 'x'"],
-        vec![
-            "sql",
-            "explain query plan select * from runs where run_id = 'x'",
-        ],
+    let asked = "select * from runs where run_id = 'x'";
+    let explained = format!("explain query plan {asked}");
+    for words in [
+        &["sql", "--explain", asked][..],
+        &["sql", explained.as_str()][..],
     ] {
-        let plan = house.done(&explained);
+        let plan = house.done(words);
         assert!(plan.contains("SEARCH"), "{plan}");
     }
     for refused in [

@@ -50,8 +50,8 @@ fn facts(n: i64) -> String {
     text
 }
 
-fn kill(house: &House) {
-    let daemon = house.daemon();
+/// At once: who is to be killed was asked for before.
+fn kill(daemon: i32) {
     signal(daemon, Signal::KILL);
     until("the daemon is gone", || {
         state(daemon).is_none().then_some(())
@@ -87,7 +87,7 @@ fn a_daemon_that_is_killed_while_it_materializes_leaves_no_half_generation() {
             house.write("facts_more.part", facts(round));
             std::fs::rename(house.path("facts_more.part"), house.path("facts_more.csv")).unwrap();
         }
-        let address = house.http();
+        let (address, daemon) = (house.http(), house.daemon());
         let newest_job = || {
             let page = house.json(&["jobs", "list"]);
             let jobs = page["rows"]
@@ -124,7 +124,7 @@ fn a_daemon_that_is_killed_while_it_materializes_leaves_no_half_generation() {
             until("some reads", || {
                 (reads.load(Ordering::SeqCst) >= after).then_some(())
             });
-            kill(&house);
+            kill(daemon);
             stop.store(true, Ordering::SeqCst);
             reader.join().unwrap()
         });
@@ -202,7 +202,7 @@ fn what_was_pushed_and_answered_is_in_both_stores_after_a_kill() {
     // how many rows of each are there
     let mut committed = vec![0; PUSHERS];
     for round in 0..rounds() {
-        let address = house.http();
+        let (address, daemon) = (house.http(), house.daemon());
         let answered: Vec<AtomicI64> = names.iter().map(|_| AtomicI64::new(0)).collect();
         let all = || -> i64 { answered.iter().map(|one| one.load(Ordering::SeqCst)).sum() };
         std::thread::scope(|scope| {
@@ -216,7 +216,7 @@ fn what_was_pushed_and_answered_is_in_both_stores_after_a_kill() {
                 house.done(&["features", "materialize", "newest"]);
             }
             until("more pushes", || (all() >= ANSWERS).then_some(()));
-            kill(&house);
+            kill(daemon);
         });
         house.done(&["up"]);
         // online: the last one that was answered, or the one after, whose answer was cut off
@@ -282,7 +282,7 @@ fn a_daemon_that_is_killed_while_it_applies_has_all_definitions_or_none() {
     let mut before = versions();
     assert_eq!(before, (VIEWS, 1, 1));
     for round in 0..rounds() {
-        let address = house.http();
+        let (address, daemon) = (house.http(), house.daemon());
         house.write("trainyard.toml", definitions(round + 2));
         let answered = AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -302,7 +302,7 @@ fn a_daemon_that_is_killed_while_it_applies_has_all_definitions_or_none() {
             if round % 10 == 9 {
                 until("it is applied", || (versions().1 > before.1).then_some(()));
             }
-            kill(&house);
+            kill(daemon);
         });
         // as the kill left it
         let (views, least, most) = versions();

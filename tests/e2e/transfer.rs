@@ -194,8 +194,8 @@ fn a_live_server_is_filled_once() {
     // `Default` is everywhere
     assert_eq!(report["new"]["experiments"], 2, "{report:#}");
     check_counts(&report, 3, true);
-    let runs = second.json(&["runs", "list", "--max", "10"]);
-    assert_eq!(runs["total"], 2, "{runs:#}");
+    let list = ["runs", "list", "--max", "10"];
+    assert_eq!(second.json(&list)["total"], first.json(&list)["total"]);
     let model = second.json(&["models", "show", "churn"]);
     assert_eq!(
         model["model"]["aliases"],

@@ -127,14 +127,15 @@ def known(part, feast, ours):
 
 
 def wait(url, process):
-    for _ in range(600):
+    end = time.monotonic() + 300
+    while time.monotonic() < end:
         if process.poll() is not None:
             sys.exit(f"the server behind {url} ended with {process.returncode}")
         try:
-            if requests.get(url, timeout=1).status_code == 200:
+            if requests.get(url, timeout=10).status_code == 200:
                 return
         except requests.RequestException:
-            time.sleep(0.1)
+            time.sleep(0.2)
     sys.exit(f"{url} does not answer")
 
 
@@ -158,7 +159,7 @@ def main():
     run("apply")
     run("materialize", "2020-01-01T00:00:00", pd.Timestamp.now(tz="UTC").strftime("%Y-%m-%dT%H:%M:%S"))
     ports = free_port(), free_port()
-    peer = subprocess.Popen([feast, "serve", "-p", str(ports[0])], cwd=repository, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    peer = subprocess.Popen([feast, "serve", "-p", str(ports[0])], cwd=repository, env=environment, stdout=subprocess.DEVNULL, stderr=open(folder / "feast.log", "wb"))
     workspace = ["--workspace", str(folder)]
     (folder / "trainyard.toml").write_text(WORKSPACE.format(port=ports[1]))
     own = subprocess.Popen([trainyard, *workspace, "up", "--foreground"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

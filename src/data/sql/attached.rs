@@ -40,9 +40,9 @@ pub fn query_beside(
     let connection = connect(tables)?;
     attach(&connection, tables, attached)?;
     let mut select =
-        prepared(&connection, tables, statement).map_err(|error| told(error, attached))?;
+        prepared(&connection, tables, statement).map_err(|error| told(&error, attached))?;
     let found = collect(&mut select).map_err(|trouble| match trouble {
-        Trouble::Sqlite(error) => told(explain(tables, error), attached),
+        Trouble::Sqlite(error) => told(&explain(tables, error), attached),
         Trouble::Ours(error) => error,
     })?;
     timed(&found, attached.times)
@@ -122,7 +122,7 @@ fn attach(
 }
 
 /// The error with the views there are.
-fn told(error: Error, attached: &Attached<'_>) -> Error {
+fn told(error: &Error, attached: &Attached<'_>) -> Error {
     let names: Vec<&str> = attached.views.iter().map(|(name, _)| *name).collect();
     Error::new(format!("{error}; besides: `{}`", names.join("`, `")))
 }

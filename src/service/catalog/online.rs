@@ -11,7 +11,7 @@ use crate::domain::{Error, Result, Timestamp};
 use crate::service::{Services, inputs};
 use crate::store::online::{Asked, Found, Generation};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -26,6 +26,30 @@ pub struct Wanted {
     pub keys: Vec<String>,
     /// Feature, and what it is called in the answer.
     pub features: Vec<(String, String)>,
+    /// How old each may be, microseconds.
+    pub limits: Vec<Option<i64>>,
+}
+
+impl Wanted {
+    /// Of a view, nothing yet.
+    fn of(asked: &str, made: Arc<ViewVersion>, keys: Vec<String>) -> Self {
+        Self {
+            asked: asked.to_owned(),
+            keys: if keys.is_empty() {
+                made.view.entity.keys.clone()
+            } else {
+                keys
+            },
+            made,
+            features: Vec::new(),
+            limits: Vec::new(),
+        }
+    }
+
+    fn limited(mut self) -> Self {
+        self.limits = limits(&self.made.view, &self.features);
+        self
+    }
 }
 
 /// One value.
@@ -72,34 +96,30 @@ pub type Entities = BTreeMap<String, Vec<Value>>;
 impl Catalog {
     /// `view:feature` texts, by view in the order in which they are first named.
     pub fn wanted(&self, features: &[String]) -> Result<Vec<Wanted>> {
-        let mut wanted: Vec<Wanted> = Vec::new();
+        let mut wanted: Vec<(Wanted, Vec<String>)> = Vec::new();
         for text in features {
             let (view, name) = text.split_once(':').ok_or_else(|| {
                 Error::invalid(format!("`{text}` is no feature: write `view:feature`"))
             })?;
-            let at = match wanted.iter().position(|one| one.asked == view) {
+            let at = match wanted.iter().position(|(one, _)| one.asked == view) {
                 Some(at) => at,
                 None => {
                     let made = self.definition(view)?;
-                    wanted.push(Wanted {
-                        asked: view.to_owned(),
-                        keys: made.view.entity.keys.clone(),
-                        made,
-                        features: Vec::new(),
-                    });
+                    let known = made.view.feature_names();
+                    wanted.push((Wanted::of(view, made, Vec::new()), known));
                     wanted.len() - 1
                 }
             };
-            let known = wanted[at].made.view.feature_names();
-            if !known.iter().any(|one| one == name) {
+            let (one, known) = &mut wanted[at];
+            if !known.iter().any(|known| known == name) {
                 return Err(Error::not_found(format!(
                     "feature view `{view}` has no feature `{name}`; it has `{}`",
                     known.join("`, `")
                 )));
             }
-            wanted[at].features.push((name.to_owned(), name.to_owned()));
+            one.features.push((name.to_owned(), name.to_owned()));
         }
-        Ok(wanted)
+        Ok(wanted.into_iter().map(|(one, _)| one.limited()).collect())
     }
 
     /// The features that a model reads (`name`, `name@alias`, `name/3`), in the versions that it was trained on; or those
@@ -155,26 +175,19 @@ impl Catalog {
         }
         let mut wanted: Vec<Wanted> = Vec::new();
         for (view, feature, input, keys) in uses {
+            let one = Wanted::of(&view, self.definition(&view)?, keys);
             let same = wanted
                 .iter_mut()
-                .find(|one| one.asked == view && (keys.is_empty() || one.keys == keys));
+                .find(|there| there.asked == one.asked && there.keys == one.keys);
             if let Some(there) = same {
                 there.features.push((feature, input));
                 continue;
             }
-            let made = self.definition(&view)?;
-            wanted.push(Wanted {
-                asked: view,
-                keys: if keys.is_empty() {
-                    made.view.entity.keys.clone()
-                } else {
-                    keys
-                },
-                made,
-                features: vec![(feature, input)],
-            });
+            let mut one = one;
+            one.features.push((feature, input));
+            wanted.push(one);
         }
-        Ok(wanted)
+        Ok(wanted.into_iter().map(Wanted::limited).collect())
     }
 
     /// Looks up entities, all features as of one moment: the features in the order of `wanted`.
@@ -264,7 +277,7 @@ impl Catalog {
                 .iter()
                 .find(|one| one.asked == feature.view)
                 .and_then(|one| max_age(&one.made.view, &feature.feature))
-                .map(|ttl| ttl.div_euclid(1000));
+                .map(|limit| limit.div_euclid(1000));
             for (answer, cell) in answers.iter_mut().zip(feature.cells) {
                 answer.insert(
                     format!("{}:{}", feature.view, feature.feature),
@@ -415,7 +428,7 @@ fn cells(
     };
     let stored = Scalars::of(found.body).collect::<crate::data::Result<Vec<_>>>()?;
     let age = found.event.map(|at| now.0 - at.div_euclid(1000));
-    for (feature, place) in features.iter_mut().zip(places) {
+    for ((feature, place), limit) in features.iter_mut().zip(places).zip(&wanted.limits) {
         let value = match place {
             Place::Nowhere => {
                 feature.cells.push(OnlineCell::NONE);
@@ -434,7 +447,8 @@ fn cells(
             found: true,
             event: found.event,
             age_ms: age,
-            status: status(&wanted.made.view, &feature.feature, age),
+            // one without an event time is as fresh as can be
+            status: judged(age.or(Some(0)), *limit),
         });
     }
     Ok(())
@@ -467,32 +481,44 @@ fn entity(wanted: &Wanted, entities: &Entities, row: usize) -> Result<Option<Vec
 /// which has nothing in it any more when its newest event is older than that. A feature on demand is as old as what it is
 /// computed from.
 pub(super) fn max_age(view: &FeatureView, feature: &str) -> Option<i64> {
+    let named = [(feature.to_owned(), String::new())];
+    limits(view, &named).into_iter().next().flatten()
+}
+
+/// The same of several features, by name and whatever else.
+fn limits(view: &FeatureView, features: &[(String, String)]) -> Vec<Option<i64>> {
     let ttl = view.ttl.filter(|ttl| *ttl > 0);
-    let windows = view
+    let windows: HashMap<String, i64> = view
         .windows
         .iter()
-        .flat_map(|window| window.feature_names());
-    let used = match view.demanded(feature) {
-        Some(_) => on_demand::needs(view, &[feature.to_owned()]).0,
-        None => vec![feature.to_owned()],
-    };
-    let window = windows
-        .filter(|(name, _, _)| used.contains(name))
-        .map(|(_, _, length)| length)
-        .min();
-    [ttl, window].into_iter().flatten().min()
+        .flat_map(|window| window.feature_names())
+        .map(|(name, _, length)| (name, length))
+        .collect();
+    let of_window = |name: &String| windows.get(name).copied();
+    features
+        .iter()
+        .map(|(feature, _)| {
+            let window = match view.demanded(feature) {
+                None => of_window(feature),
+                Some(_) => {
+                    let used = on_demand::needs(view, std::slice::from_ref(feature)).0;
+                    used.iter().filter_map(of_window).min()
+                }
+            };
+            [ttl, window].into_iter().flatten().min()
+        })
+        .collect()
 }
 
 /// How fresh a value of this age is, milliseconds.
 pub(super) fn freshness(view: &FeatureView, feature: &str, age_ms: Option<i64>) -> Freshness {
-    match (age_ms, max_age(view, feature)) {
+    judged(age_ms, max_age(view, feature))
+}
+
+fn judged(age_ms: Option<i64>, limit: Option<i64>) -> Freshness {
+    match (age_ms, limit) {
         (None, _) => Freshness::Missing,
         (Some(age), Some(limit)) if age > limit.div_euclid(1000) => Freshness::Stale,
         (Some(_), _) => Freshness::Fresh,
     }
-}
-
-/// The same of a value that is there: one without an event time is as fresh as can be.
-fn status(view: &FeatureView, feature: &str, age_ms: Option<i64>) -> Freshness {
-    freshness(view, feature, age_ms.or(Some(0)))
 }

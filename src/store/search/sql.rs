@@ -4,7 +4,7 @@ use super::{Filter, Operand, Operator, Order, Sql, Subject};
 use rusqlite::types::Value;
 
 /// `%` and `_` of LIKE as GLOB has them: GLOB counts case, SQLite's LIKE does not.
-fn glob(pattern: &str) -> String {
+pub(super) fn glob(pattern: &str) -> String {
     let mut glob = String::with_capacity(pattern.len());
     for character in pattern.chars() {
         match character {

@@ -110,6 +110,21 @@ mod tests {
     }
 
     #[test]
+    fn one_point_is_a_dot_with_its_own_step_below() {
+        let mut curve = losses().curves.remove(0);
+        curve.points.truncate(8);
+        curve.points.drain(..7);
+        let chart = Chart::Curves(Curves {
+            curves: vec![curve],
+            ..Curves::default()
+        });
+        let shown = screen(40, 8, &chart, &Look::mono());
+        assert!(shown.contains('●'), "{shown}");
+        let below = shown.lines().last().unwrap_or_default();
+        assert_eq!(below.trim(), "7", "{shown}");
+    }
+
+    #[test]
     fn a_narrow_chart_shows_tags() {
         insta::assert_snapshot!(screen(26, 6, &Chart::Curves(losses()), &Look::mono()));
     }

@@ -66,6 +66,9 @@ pub(super) fn lines(
     };
     let mut said = vec![key];
     let (state, style) = match (row.freshness, row.age_ms.map(text::age)) {
+        (Freshness::Fresh, Some(age)) if detail.view.ttl.is_none() => {
+            (format!("● {age} old; without a ttl never late"), theme.good)
+        }
         (Freshness::Fresh, Some(age)) => (format!("● fresh: {age} old"), theme.good),
         (Freshness::Fresh, None) => ("● fresh".to_owned(), theme.good),
         (Freshness::Stale, age) => {

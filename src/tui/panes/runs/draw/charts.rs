@@ -26,11 +26,11 @@ pub(super) fn draw_chart(
 pub(super) fn spec(pane: &Runs, key: &str, context: &Context) -> ChartSpec {
     let mut spec = pane.view.chart(key, pane.series_for(key), &pane.drawn());
     if let Chart::Curves(curves) = &mut spec.chart {
-        let single = pane
-            .detail
-            .as_ref()
-            .is_some_and(|detail| detail.curves.is_empty());
-        curves.empty = if single {
+        let detail = pane.detail.as_ref();
+        let single = detail.is_some_and(|detail| detail.curves.is_empty());
+        curves.empty = if detail.is_some_and(|detail| detail.run.metric(key).is_none()) {
+            format!("this run has not logged {key}")
+        } else if single {
             let open = context.keymap.label(Action::Open);
             format!("{key} was logged once: no curve; {open} shows the value")
         } else {

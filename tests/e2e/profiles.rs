@@ -121,7 +121,7 @@ fn a_dataset_costs_only_its_new_files() {
     let job = house.job("profile", "succeeded");
     let shown = house.json(&["jobs", "show", &job["id"].to_string()]);
     assert_eq!(
-        shown["result"]["profile"]["rows"], 50,
+        shown["result"]["profile"]["profile"]["rows"], 50,
         "only the new file was read: {shown:#}"
     );
 }

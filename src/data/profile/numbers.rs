@@ -472,10 +472,7 @@ fn counted(pairs: &[(f64, u64)], shares: &[f64], listed: usize) -> Facts {
             ..Facts::default()
         };
     };
-    let mut moments = Moments::default();
-    pairs
-        .iter()
-        .for_each(|(x, count)| moments.add_times(*x, *count));
+    let moments = Moments::of_counts(pairs);
     let edges = edges(*low, *high);
     let mut counts = vec![0; BINS];
     let mut bin = 0;

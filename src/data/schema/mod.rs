@@ -354,7 +354,7 @@ mod tests {
         assert_eq!(said(&schema, at(1_040), &[("", seen.clone())]), []);
         let found = said(&schema, at(1_100), &[("", seen.clone())]);
         assert_eq!(found[0].rule, "not_fresh");
-        assert!(found[0].detail.contains("80h"), "{}", found[0].detail);
+        assert!(found[0].detail.contains("3d old"), "{}", found[0].detail);
         let found = said(&schema, at(1_010), &[("", seen)]);
         assert_eq!(
             (found[0].rule.as_str(), found[0].sample_rows.as_slice()),

@@ -59,16 +59,17 @@ impl Moments {
         }
         let n = numbers.len() as f64;
         let (mut low, mut high) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+        // about the first number: sums of great numbers that differ little keep their digits
+        let mut origin = numbers[0];
         let mut sums = [0.0; LANES];
         let blocks = numbers.chunks_exact(LANES);
         let rest = blocks.remainder();
         for block in blocks {
-            for lane in 0..LANES {
-                let x = block[lane];
+            for (lane, x) in block.iter().copied().enumerate() {
                 // comparisons, not `min`: these need no look at NaN
                 low[lane] = if x < low[lane] { x } else { low[lane] };
                 high[lane] = if x > high[lane] { x } else { high[lane] };
-                sums[lane] += x;
+                sums[lane] += x - origin;
             }
         }
         let mut min = low.into_iter().fold(f64::INFINITY, f64::min);
@@ -77,17 +78,18 @@ impl Moments {
         for x in rest {
             min = min.min(*x);
             max = max.max(*x);
-            sum += x;
+            sum += x - origin;
         }
         let mut mean = sum / n;
         if !mean.is_finite() {
-            // the sum of great numbers left the range: halves of them do not
+            // the sum of great numbers left the range: parts of them do not
+            origin = 0.0;
             mean = numbers.iter().map(|x| x / n).sum();
         }
         let (mut squares, mut cubes) = ([0.0; LANES], [0.0; LANES]);
         for block in numbers.chunks_exact(LANES) {
-            for lane in 0..LANES {
-                let delta = block[lane] - mean;
+            for (lane, x) in block.iter().enumerate() {
+                let delta = x - origin - mean;
                 let square = delta * delta;
                 squares[lane] += square;
                 cubes[lane] += square * delta;
@@ -96,7 +98,7 @@ impl Moments {
         let (mut second, mut third): (f64, f64) =
             (squares.into_iter().sum(), cubes.into_iter().sum());
         for x in rest {
-            let delta = x - mean;
+            let delta = x - origin - mean;
             second += delta * delta;
             third += delta * delta * delta;
         }
@@ -104,10 +106,43 @@ impl Moments {
             count: numbers.len() as u64,
             min,
             max,
-            mean,
+            mean: origin + mean,
             second,
             third,
         });
+    }
+
+    /// Of numbers that each came so often, ascending: about their mean, so that nothing is lost.
+    pub fn of_counts(pairs: &[(f64, u64)]) -> Self {
+        let (Some((min, _)), Some((max, _))) = (pairs.first(), pairs.last()) else {
+            return Self::default();
+        };
+        let count: u64 = pairs.iter().map(|(_, count)| count).sum();
+        let n = count as f64;
+        let sum: f64 = pairs
+            .iter()
+            .map(|(x, count)| (x - min) * *count as f64)
+            .sum();
+        let (origin, mean) = if (sum / n).is_finite() {
+            (*min, sum / n)
+        } else {
+            let mean: f64 = pairs.iter().map(|(x, count)| x * (*count as f64 / n)).sum();
+            (0.0, mean)
+        };
+        let (mut second, mut third) = (0.0, 0.0);
+        for (x, count) in pairs {
+            let delta = x - origin - mean;
+            second += delta * delta * *count as f64;
+            third += delta * delta * delta * *count as f64;
+        }
+        Self {
+            count,
+            min: *min,
+            max: *max,
+            mean: origin + mean,
+            second,
+            third,
+        }
     }
 
     /// Takes a finite number in `times` times.

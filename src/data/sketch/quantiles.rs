@@ -398,11 +398,11 @@ mod tests {
     }
 
     fn worst_error(sketch: &Quantiles, n: u64) -> f64 {
-        (0..=100)
-            .map(|i| {
-                let q = f64::from(i) / 100.0;
-                (sketch.quantile(q).unwrap() - q * (n - 1) as f64).abs() / n as f64
-            })
+        let shares: Vec<f64> = (0..=100).map(|i| f64::from(i) / 100.0).collect();
+        shares
+            .iter()
+            .zip(sketch.quantiles(&shares))
+            .map(|(q, x)| (x - q * (n - 1) as f64).abs() / n as f64)
             .fold(0.0, f64::max)
     }
 
@@ -427,15 +427,15 @@ mod tests {
 
     #[test]
     fn error_is_within_what_is_stated_with_sampling_and_without() {
-        for n in [100_003, 900_001, 3_000_017] {
+        for n in [100_003, 2_200_013] {
             let sketch = of(&ranks(n, 0, n));
             assert_eq!((sketch.count(), weights(&sketch)), (n, n));
             let error = worst_error(&sketch, n);
             assert!(error < ERROR, "n {n}: {error}");
         }
         // ascending: the order that samplers and compactors like least
-        let rising: Vec<f64> = (0..2_500_000).map(f64::from).collect();
-        let error = worst_error(&of(&rising), 2_500_000);
+        let rising: Vec<f64> = (0..1_300_000).map(f64::from).collect();
+        let error = worst_error(&of(&rising), 1_300_000);
         assert!(error < ERROR, "{error}");
     }
 
@@ -449,13 +449,13 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(12))]
+        #![proptest_config(ProptestConfig::with_cases(4))]
         #[test]
         fn merged_in_any_order_is_whole_within_error(
-            cuts in prop::collection::vec(0u64..2_200_000, 1..6),
+            cuts in prop::collection::vec(0u64..1_100_000, 1..6),
             kept in any::<bool>(),
         ) {
-            let n = 2_200_013;
+            let n = 1_100_009;
             let mut cuts = cuts;
             cuts.extend([0, n]);
             cuts.sort_unstable();

@@ -464,6 +464,9 @@ fn each_kind_of_bad_file_has_a_careful_outcome() {
         "a name that is not UTF-8",
         &Refused(&["not \\xff utf-8.csv", "line 2"]),
     );
+    let many = house.path("wide.parquet");
+    wide_parquet(&many, 10_000);
+    look(&house, "profile", &many, None).is("wide.parquet", &Read(&["c9999", "1 rows"]));
 }
 
 #[test]

@@ -177,7 +177,10 @@ pub(crate) fn apply(
             changed.push(format!("{}@{from}", change.view));
         }
     }
-    output.line(format!("applied: {} views", applied.changes.len()));
+    output.line(match applied.changes.len() {
+        1 => "applied: 1 view".to_owned(),
+        many => format!("applied: {many} views"),
+    });
     if !changed.is_empty() {
         output.line(format!(
             "their online values: `trainyard features materialize {}`",

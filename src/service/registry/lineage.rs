@@ -133,7 +133,7 @@ impl Registry {
                         "{} {}{role}: {} features of {}",
                         used.view.name,
                         match used.view.version {
-                            0 => "not applied".to_owned(),
+                            0 => "(from before it had versions)".to_owned(),
                             version => format!("v{version}"),
                         },
                         used.features.len(),

@@ -107,6 +107,9 @@ pub struct Pushed {
     pub older: u64,
 }
 
+/// Hears of a look-up's keys: the view's place, its generation, the key's place, and the row if there is one.
+pub type See<'a> = dyn FnMut(usize, &Generation, usize, Option<Found<'_>>) -> Result<()> + 'a;
+
 /// Rows that come one after the other, each of which may fail.
 pub type Rows<'a> = &'a mut dyn Iterator<Item = Result<OnlineRow>>;
 
@@ -156,11 +159,7 @@ impl Online {
 
     /// Looks up entities of several views, all as of one moment. `see` hears of every key of every view, in order: the
     /// view's place, its generation, the key's place, and the row if there is one. Views without values are passed over.
-    pub fn look_up(
-        &self,
-        asked: &[Asked<'_>],
-        see: &mut dyn FnMut(usize, &Generation, usize, Option<Found<'_>>) -> Result<()>,
-    ) -> Result<()> {
+    pub fn look_up(&self, asked: &[Asked<'_>], see: &mut See<'_>) -> Result<()> {
         self.store.read(|connection| {
             let mut statement = connection.prepare_cached(
                 "select event, body from entities where generation = ?1 and key = ?2",

@@ -257,8 +257,11 @@ fn sync_folder(folder: &Path) -> Result<()> {
         .map_err(|error| Error::from(error).context(format!("writing `{}`", folder.display())))
 }
 
+/// Rows as JSON objects.
+type Records = Vec<Map<String, Value>>;
+
 /// The whole records of a log, up to the first that is cut off.
-fn read(path: &Path) -> Result<(Vec<PushColumn>, Vec<Map<String, Value>>)> {
+fn read(path: &Path) -> Result<(Vec<PushColumn>, Records)> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|mut file| file.read_to_end(&mut bytes))

@@ -5,7 +5,7 @@ use super::chunks::{Chunk, Chunks};
 use super::column::{Cell, GrowingColumn};
 use super::guess::{Guess, boolean, number, value};
 use super::in_order::in_order;
-use super::layout::{Found, Layout, Target, places};
+use super::layout::{Found, Layout, Parts, Target, places};
 use super::regular_file::{Identity, failed};
 use super::{Result, checks, instant};
 use crate::domain::dataset::ColumnKind;
@@ -88,7 +88,7 @@ impl Reading {
         identity: Identity,
         large: bool,
         targets: Arc<[Target]>,
-    ) -> Result<Box<dyn Iterator<Item = Result<(Vec<ArrayRef>, usize)>> + Send>> {
+    ) -> Result<Parts> {
         let chunks = Chunks::open(&self.path, self.gzip, Some(self.delimiter))?;
         if chunks.identity() != identity {
             super::regular_file::unchanged(&self.path, &identity)?;

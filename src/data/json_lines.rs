@@ -5,7 +5,7 @@ use super::chunks::{Chunk, Chunks};
 use super::column::{Cell, GrowingColumn};
 use super::in_order::in_order;
 use super::json_value::{Json, object};
-use super::layout::{Found, Layout, Target, places};
+use super::layout::{Found, Layout, Parts, Target, places};
 use super::regular_file::{Identity, failed};
 use super::{Result, checks, instant};
 use crate::domain::dataset::ColumnKind;
@@ -36,7 +36,7 @@ pub(super) fn layout(
     });
     let mut all = Keys::default();
     for part in parts {
-        all.and(part?);
+        all.and(&part?);
         all.check(path)?;
     }
     if all.rows == 0 {
@@ -69,7 +69,7 @@ impl Reading {
         identity: Identity,
         large: bool,
         targets: Arc<[Target]>,
-    ) -> Result<Box<dyn Iterator<Item = Result<(Vec<ArrayRef>, usize)>> + Send>> {
+    ) -> Result<Parts> {
         let chunks = Chunks::open(&self.path, self.gzip, None)?;
         if chunks.identity() != identity {
             super::regular_file::unchanged(&self.path, &identity)?;
@@ -294,7 +294,7 @@ impl Keys {
         at
     }
 
-    fn and(&mut self, later: Self) {
+    fn and(&mut self, later: &Self) {
         self.rows += later.rows;
         for (name, values) in later.names.iter().zip(&later.guesses) {
             let at = self.place(name);

@@ -6,6 +6,7 @@ use super::regular_file::{Identity, failed};
 use super::{Error, Result};
 use crate::domain::dataset::ColumnKind;
 use crate::domain::{printable_path, quotable};
+use arrow_array::ArrayRef;
 use arrow_schema::{DataType, TimeUnit};
 use std::path::{Path, PathBuf};
 
@@ -52,6 +53,9 @@ pub(super) struct Layout<R> {
     /// How its format reads it.
     pub(super) reading: R,
 }
+
+/// Columns of some rows, as they are read from every file, and how many rows; piece by piece.
+pub(super) type Parts = Box<dyn Iterator<Item = Result<(Vec<ArrayRef>, usize)>> + Send>;
 
 /// A column as it is read from every file.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,7 +2,7 @@
 //! checksums are verified where the file has them, and what does not decode is told with its column.
 
 use super::in_order::threads;
-use super::layout::{Found, Layout, Target, places};
+use super::layout::{Found, Layout, Parts, Target, places};
 use super::regular_file::{self, Identity, failed};
 use super::types::{kind_of, normalise, widen};
 use super::{Error, Result, checks};
@@ -112,9 +112,9 @@ impl Reading {
         self,
         identity: Identity,
         large: bool,
-        targets: Arc<[Target]>,
+        targets: &Arc<[Target]>,
         rows: usize,
-    ) -> Result<Box<dyn Iterator<Item = Part> + Send>> {
+    ) -> Result<Parts> {
         let lanes = if large {
             self.lanes(threads())
         } else {
@@ -126,7 +126,7 @@ impl Reading {
                 &self,
                 identity,
                 lane,
-                Arc::clone(&targets),
+                Arc::clone(targets),
                 rows,
             )?);
         }

@@ -5,7 +5,7 @@
 
 use super::checks::{self, Format};
 use super::in_order::threads;
-use super::layout::{Found, Layout, Target, together};
+use super::layout::{Found, Layout, Parts, Target, together};
 use super::regular_file::{Identity, or_changed, unchanged};
 use super::{Error, Frame, Result, csv, json_lines, parquet_file};
 use crate::domain::dataset::ColumnKind;
@@ -49,8 +49,6 @@ enum Reading {
     JsonLines(json_lines::Reading),
     Parquet(Box<parquet_file::Reading>),
 }
-
-type Parts = Box<dyn Iterator<Item = Result<(Vec<ArrayRef>, usize)>> + Send>;
 
 /// The file that is being read.
 struct Current {
@@ -189,7 +187,7 @@ impl Scan {
             Reading::Parquet(reading) => {
                 reading
                     .arranged(&order)
-                    .batches(identity, large, targets, self.batch_rows)?
+                    .batches(identity, large, &targets, self.batch_rows)?
             }
         };
         Ok(Current {

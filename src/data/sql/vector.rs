@@ -15,6 +15,9 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 /// Nothing known, in a truth value.
 pub(super) const UNKNOWN: u8 = 2;
 
+/// Whole numbers, and which of them are there, when not all are.
+pub(super) type Wholes<'a> = (Cow<'a, [i64]>, Option<Vec<bool>>);
+
 /// Values of some rows.
 #[derive(Clone, Debug)]
 pub(super) enum Vector<'a> {
@@ -88,7 +91,7 @@ impl<'a> Vector<'a> {
     }
 
     /// As whole numbers, when they are.
-    pub(super) fn whole(self) -> Option<(Cow<'a, [i64]>, Option<Vec<bool>>)> {
+    pub(super) fn whole(self) -> Option<Wholes<'a>> {
         match self {
             Whole(values, valid) => Some((values, valid)),
             Truth(values) => {

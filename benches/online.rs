@@ -93,7 +93,7 @@ fn facts(entities: usize, seed: u64, ago: i64) -> Outcome<Frame> {
     for feature in 0..FEATURES as u64 {
         let value = |entity: u64| {
             let one = mixed(seed + entity * 64 + feature);
-            (one % 50 > 0).then_some((one >> 11) as f64 / (1_u64 << 53) as f64)
+            (!one.is_multiple_of(50)).then_some((one >> 11) as f64 / (1_u64 << 53) as f64)
         };
         let column: Float64Array = (0..entities as u64).map(value).collect();
         columns.push((format!("f{feature}"), Arc::new(column)));

@@ -37,7 +37,7 @@ pub(crate) fn run(args: &ProfileArgs, connection: &Connection, output: &Output) 
         .map(|path| path.display().to_string())
         .collect();
     let dataset = match args.data.as_slice() {
-        [one] if !one.exists() => named(one, connection),
+        [one] if !one.is_file() => named(one, connection),
         _ => None,
     };
     let found = match &dataset {

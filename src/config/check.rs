@@ -313,8 +313,8 @@ request = { x = "text" }
             .map(|problem| problem.sentence("t"))
             .collect();
         for part in [
-            "t:5:7: `feature_view.a` has both `dataset` and `sql`",
-            "t:5:7: `feature_view.a` has `sql` and no `timestamp`",
+            "t:5:8: `feature_view.a` has both `dataset` and `sql`",
+            "t:5:8: `feature_view.a` has `sql` and no `timestamp`",
             "names the key `origin` twice",
             "two features called `x`",
             "`origin` is a key of its entity",

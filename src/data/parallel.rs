@@ -126,7 +126,7 @@ mod tests {
                 .enumerate()
                 .all(|(at, square)| *square == at * at)
         );
-        assert_eq!(each(0, |task| Ok(task)).unwrap(), Vec::<usize>::new());
+        assert_eq!(each(0, Ok).unwrap(), Vec::<usize>::new());
     }
 
     #[test]

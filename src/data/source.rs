@@ -425,7 +425,10 @@ mod tests {
             .collect();
         let second = file(folder.path(), "b.jsonl", lines.as_bytes());
         let third = folder.path().join("c.parquet");
-        read(&[first.clone()], None).unwrap().write(&third).unwrap();
+        read(std::slice::from_ref(&first), None)
+            .unwrap()
+            .write(&third)
+            .unwrap();
         let files = [first, second, third];
         let mut scan = scan(&files, None, 1_000).unwrap();
         assert_eq!(scan.rows(), 600_010);
@@ -543,7 +546,7 @@ mod tests {
     fn headers_alone_make_no_rows_and_fit_other_files() {
         let folder = tempfile::tempdir().unwrap();
         let bare = file(folder.path(), "a.csv", b"\xEF\xBB\xBFk,\"v \"\"w\"\"\"");
-        let frame = read(&[bare.clone()], None).unwrap();
+        let frame = read(std::slice::from_ref(&bare), None).unwrap();
         assert_eq!(
             (frame.rows(), frame.names()),
             (0, vec!["k".to_owned(), "v \"w\"".to_owned()])

@@ -292,7 +292,7 @@ fn number(x: f64) -> String {
         return format!("{x:.0}");
     }
     match x.abs() {
-        size if size >= 1e9 || size < 1e-4 => format!("{x:.4e}"),
+        size if !(1e-4..1e9).contains(&size) => format!("{x:.4e}"),
         size if size >= 1_000.0 => format!("{x:.1}"),
         size if size >= 10.0 => format!("{x:.3}"),
         _ => format!("{x:.5}"),

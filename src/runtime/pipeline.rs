@@ -340,7 +340,7 @@ impl PipelineRunner {
         let Ended::With(result) = result else {
             return Ok(result.next(Step::Validate));
         };
-        let JobResult::Validate { violations, .. } = result else {
+        let JobResult::Validate { violations, .. } = *result else {
             return Err(unexpected());
         };
         let errors: Vec<String> = violations
@@ -569,7 +569,7 @@ impl PipelineRunner {
 /// How a step's job stands.
 enum Ended {
     NotYet,
-    With(JobResult),
+    With(Box<JobResult>),
     Badly(&'static str, String),
 }
 
@@ -585,7 +585,7 @@ impl Ended {
 fn ended(job: Job, result: Option<JobResult>) -> Ended {
     match (job.state, result) {
         (JobState::Queued | JobState::Running, _) => Ended::NotYet,
-        (JobState::Succeeded, Some(result)) => Ended::With(result),
+        (JobState::Succeeded, Some(result)) => Ended::With(Box::new(result)),
         (JobState::Cancelled, _) => {
             Ended::Badly("cancelled", format!("job {} was cancelled", job.id))
         }

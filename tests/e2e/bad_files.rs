@@ -417,7 +417,7 @@ impl Looked {
                 .chars()
                 .take(170)
                 .collect();
-            println!(
+            eprintln!(
                 "{what:<44} {:?} {:5.2} s {:4} MiB  {first}",
                 self.code,
                 self.seconds,

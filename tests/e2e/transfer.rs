@@ -236,7 +236,9 @@ fn a_live_server_is_filled_once() {
         }),
     );
     assert_eq!(changed.status, 200, "{changed:?}");
-    let report = first.json(&["runs", "export", &address]);
+    let ended = first.run(&["runs", "export", &address, "--json"]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    let report: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
     let said = report["differences"].to_string();
     assert!(said.contains("mlflow.note.content"), "{report:#}");
     assert_eq!(report["new"]["runs"], 0);

@@ -46,7 +46,7 @@ fn write(folder: &Path, name: &str, facts: &[Fact]) {
     std::fs::write(&csv, text).unwrap();
     // another order than that of the view
     let names = ["value", "known", "who", "at"].map(str::to_owned);
-    let frame = source::read(&[csv.clone()], None).unwrap();
+    let frame = source::read(std::slice::from_ref(&csv), None).unwrap();
     let frame = frame.select(&names).unwrap();
     frame.write(&folder.join(name)).unwrap();
     std::fs::remove_file(csv).unwrap();
@@ -56,7 +56,11 @@ fn write(folder: &Path, name: &str, facts: &[Fact]) {
 fn named(number: usize) -> String {
     format!(
         "{number}.{}",
-        if number % 2 == 0 { "csv" } else { "parquet" }
+        if number.is_multiple_of(2) {
+            "csv"
+        } else {
+            "parquet"
+        }
     )
 }
 

@@ -66,6 +66,7 @@ fn kept(rows: u64, places: usize) -> Vec<(u64, f64)> {
 
 /// The state of a file, `keep` of its rows kept. Checked first, as every file is.
 pub fn file(path: &Path, keep: u64, progress: &Progress<'_>) -> Result<TableState> {
+    regular_file::look(path)?;
     if checks::format_of(path)? == Format::Parquet {
         checks::parquet(path)?;
         return parquet(path, keep, progress);

@@ -195,16 +195,16 @@ mod tests {
         for refused in [
             "delete from runs",
             "delete from file.kept",
-            "select * from nothing",
+            "select * from nowhere",
         ] {
             let error = query_beside(&tables, &attached, refused).unwrap_err().0;
             assert!(!error.is_empty());
         }
-        let error = query_beside(&tables, &attached, "select * from nothing")
+        let error = query_beside(&tables, &attached, "select * from nowhere")
             .unwrap_err()
             .0;
         assert!(
-            error.contains("no such table: nothing") && error.contains("`runs`"),
+            error.contains("no such table: nowhere") && error.contains("`runs`"),
             "{error}"
         );
         let steps = plan(

@@ -297,22 +297,24 @@ fn the_best_run_is_said_in_words() {
     assert_eq!(table.rows[0].name, "bo-0.9");
 }
 
+/// A line of the audit: who, what, and so on, old and new.
+type Told = (String, String, String, Option<String>, Option<String>);
+
 #[test]
 fn what_somebody_changes_of_a_run_is_in_the_audit_and_its_own_log_is_not() {
     let (_folder, services) = house();
     let tracking = &services.tracking;
     let id = run(&services, "told", Vec::new());
     let object = format!("run:{id}");
-    let told =
-        |services: &Services| -> Vec<(String, String, String, Option<String>, Option<String>)> {
-            services
-                .access
-                .audit(Some(&object), 100)
-                .unwrap()
-                .into_iter()
-                .map(|line| (line.by, line.action, line.detail, line.old, line.new))
-                .collect()
-        };
+    let told = |services: &Services| -> Vec<Told> {
+        services
+            .access
+            .audit(Some(&object), 100)
+            .unwrap()
+            .into_iter()
+            .map(|line| (line.by, line.action, line.detail, line.old, line.new))
+            .collect()
+    };
     let some = |text: &str| Some(text.to_owned());
     // the daemon, a run's own token, and a script of an open loopback that writes what was not there
     tracking.tag_run(&id, "team", some("a"), None).unwrap();

@@ -50,6 +50,9 @@ fn point(metric: &Metric) -> Point {
     )
 }
 
+/// A run, the logged models that it read, and those that it made, with their steps.
+type Links = (RunId, Vec<String>, Vec<(String, i64)>);
+
 /// A run that is being filled.
 struct Current {
     /// Its id where it comes from.
@@ -87,7 +90,7 @@ pub struct Filled {
     /// Tags of runs there whose value is a run of here that is not there yet.
     references: Vec<(RunId, String, String)>,
     /// What runs read and made, once the models are there.
-    links: Vec<(RunId, Vec<String>, Vec<(String, i64)>)>,
+    links: Vec<Links>,
     /// Experiments that are deleted in the end.
     ends: Vec<ExperimentId>,
     new: New,
@@ -195,10 +198,7 @@ impl Filled {
     fn translated(&self, tag: &Pair) -> Option<String> {
         if RUN_TAGS.contains(&tag.key.as_str()) {
             let run = RunId::from(tag.value.as_str());
-            return match self.runs.get(&run) {
-                Some(there) => Some(there.to_string()),
-                None => None,
-            };
+            return self.runs.get(&run).map(ToString::to_string);
         }
         if tag.key == "mlflow.log-model.history" {
             let mut value = tag.value.clone();
@@ -335,7 +335,7 @@ impl Sink for Filled {
 
     fn logged_model(&mut self, model: LoggedModel) -> Result<()> {
         self.close()?;
-        self.take_logged_model(model)
+        self.take_logged_model(&model)
     }
 
     fn home(&mut self, id: &str) -> Result<String> {

@@ -325,7 +325,7 @@ impl Filled {
         Ok(())
     }
 
-    pub(super) fn take_logged_model(&mut self, model: LoggedModel) -> Result<()> {
+    pub(super) fn take_logged_model(&mut self, model: &LoggedModel) -> Result<()> {
         let from = model.id.to_string();
         let found = match self.found_models.remove(&from) {
             Some(found) => Some(found),

@@ -1,7 +1,7 @@
 //! Aggregations over the events of a window, counted from the instant they were known (contract R10).
 //!
 //! Both ends of a window only move forward when an entity's rows are taken in order of time: the values are brought into
-//! the order of the timeline once, and then every length and aggregate passes over them ([`slide`]). Entities are shared
+//! the order of the timeline once, and then every length and aggregate passes over them (`slide`). Entities are shared
 //! out to the cores. Sums are exact and rounded once, so a window comes to the same whatever else was asked for.
 
 mod out;

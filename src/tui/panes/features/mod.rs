@@ -1,5 +1,5 @@
 //! Pane 3: what feeds my model, and is it fresh? A table of features with what each means, holds, feeds and how it is
-//! defined; and the datasets behind them ([`datasets`]).
+//! defined; and the datasets behind them (`datasets`).
 
 mod acts;
 mod datasets;

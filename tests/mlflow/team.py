@@ -126,8 +126,9 @@ def main():
         check("a revoked token is refused at once", code != 0 and "was revoked" in errors, errors)
         audit = trainyard("audit", f"run:{run}", "--json")
         check("the audit has the token's name and the address",
-              [(line["by"], line["from"], line["action"]) for line in audit]
-              == [("operator", "127.0.0.1", "create_run")], audit)
+              [(line["by"], line["from"], line["action"], line["old"], line["new"]) for line in audit]
+              == [("operator", "127.0.0.1", "update_run", "RUNNING", "FINISHED"),
+                  ("operator", "127.0.0.1", "create_run", None, "first")], audit)
     finally:
         subprocess.run([*base, "down"], stdout=subprocess.DEVNULL)
     print(f"{failed} failed")

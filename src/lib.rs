@@ -31,8 +31,8 @@
 //! | --- | --- |
 //! | [`cli`] [`config`] [`workspace`] | subcommands · `trainyard.toml` · paths |
 //! | [`domain`] | the nouns: runs, models, jobs, drift reports, events, errors |
-//! | [`store`] | all SQL, migrations, artifact files, the log of served rows |
-//! | [`data`] [`ml`] [`drift`] [`report`] | files to columns, joins, windows · trainers, metrics, gate · tests · charts to SVG and PNG |
+//! | [`store`] | all SQL, migrations, artifact files, online values and pushed rows, the log of served rows |
+//! | [`data`] [`ml`] [`drift`] [`report`] | files to columns, SQL over them, profiles, schemas, joins, windows · trainers, metrics, gate · tests · charts to SVG and PNG |
 //! | [`chart`] | what a chart shows and how it is drawn on any plotters backend; `tui` and `report` use it |
 //! | [`service`] | tracking, registry, catalog, datasets, monitoring, serving, jobs: every rule |
 //! | [`worker`] [`jobs`] [`job_folder`] | one job in its folder · the folder itself, shared with the runtime |

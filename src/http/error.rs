@@ -4,6 +4,7 @@ use crate::domain::{Error, ErrorKind};
 use crate::service::access::bound;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// An error as MLflow's clients read it: `{"error_code", "message"}` with the status of its kind.
 #[derive(Debug)]
@@ -49,7 +50,8 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Runs what may block on a thread where it may.
+/// Runs what may block where it may: on this thread, whose other tasks move to another one meanwhile, so that a request
+/// waits for no change of threads.
 ///
 /// Who acts is taken along when this is called, wherever the future is driven.
 pub fn blocking<T: Send + 'static>(
@@ -57,11 +59,10 @@ pub fn blocking<T: Send + 'static>(
 ) -> impl Future<Output = Result<T, ApiError>> + Send {
     let work = bound(work);
     async move {
-        match tokio::task::spawn_blocking(work).await {
+        let done = tokio::task::block_in_place(|| catch_unwind(AssertUnwindSafe(work)));
+        match done {
             Ok(outcome) => Ok(outcome?),
-            Err(error) => Err(Error::internal("the daemon failed at this request")
-                .because(error)
-                .into()),
+            Err(_) => Err(Error::internal("the daemon failed at this request").into()),
         }
     }
 }

@@ -6,25 +6,22 @@ use std::future::Future;
 use std::sync::Arc;
 
 tokio::task_local! {
-    static ACTOR: Arc<Actor>;
+    static ACTOR: Option<Arc<Actor>>;
 }
 
 /// Who acts here and now; none: the daemon itself.
 pub fn current() -> Option<Arc<Actor>> {
-    ACTOR.try_with(Arc::clone).ok()
+    ACTOR.try_with(Clone::clone).ok().flatten()
 }
 
-/// Does `work` on this thread in the name of `actor`.
+/// Does `work` on this thread in the name of `actor`; of nobody where there is none, whoever acted here before.
 pub fn on_behalf<T>(actor: Option<Arc<Actor>>, work: impl FnOnce() -> T) -> T {
-    match actor {
-        Some(actor) => ACTOR.sync_scope(actor, work),
-        None => work(),
-    }
+    ACTOR.sync_scope(actor, work)
 }
 
 /// Drives `future` in the name of `actor`.
 pub fn carried<F: Future>(actor: Arc<Actor>, future: F) -> impl Future<Output = F::Output> {
-    ACTOR.scope(actor, future)
+    ACTOR.scope(Some(actor), future)
 }
 
 /// Whose change it is: the token's name where there is one, else what the caller `said`.

@@ -2,7 +2,7 @@
 //! Knows nothing of HTTP, events or what jobs do. A function here takes a transaction or a
 //! connection and typed arguments, returns domain types, and holds the only copy of its SQL.
 //!
-//! All writes go through one thread. Whatever waits in its queue is done in one transaction, each
+//! All writes go through one connection. Whatever waits in the line before it is done in one transaction, each
 //! change in a savepoint of its own, and committed (synchronised to disk) once: many small writers
 //! share the price of one `fsync`, and a change that fails takes nothing else with it.
 
@@ -38,26 +38,23 @@ pub mod table;
 pub mod tokens;
 pub mod transfer;
 pub mod view_versions;
+mod writer;
 
-use crate::domain::{Error, ErrorKind, Result};
-use rusqlite::{OpenFlags, TransactionBehavior};
+use crate::domain::{Error, Result};
+use rusqlite::OpenFlags;
 
 pub use rusqlite::{Connection, Transaction};
-use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
+use writer::Writer;
 
-/// Changes committed together at most: bounds how long the first of them waits.
-const GROUP: usize = 256;
 /// Idle read-only connections kept.
 const READERS: usize = 8;
 /// Prepared statements kept per connection.
 const STATEMENTS: usize = 128;
-/// KiB of pages that a reader keeps: the upper parts of the trees of a large database fit.
+/// KiB of pages that a connection keeps: the upper parts of the trees of a large database fit, and what a group of
+/// batches changes, so that no page goes to the log twice.
 const CACHE: i64 = 8 * 1024;
 /// Pages of the write-ahead log that are folded into the database at once: a page that many batches touch is then
 /// written there once (16 MiB of log; SQLite's own limit of a quarter of it cost a tenth of a batch).
@@ -65,32 +62,11 @@ const FOLDED: i64 = 4000;
 /// How long to wait for another process that holds the database (a backup, a shell).
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Answers one change after the commit: nothing, or why the commit failed.
-type Settle = Box<dyn FnOnce(Option<&Failed>) + Send>;
-/// One queued change. Inside the group's transaction it does its work and says whether to keep it;
-/// without one (the group failed before its turn) it only passes the reason on.
-type Change = Box<dyn FnOnce(Option<&Transaction<'_>>) -> (bool, Settle) + Send>;
-
-/// Why a whole group was not committed; every change of the group gets its own copy.
-struct Failed {
-    kind: ErrorKind,
-    message: String,
-}
-
-impl From<Error> for Failed {
-    fn from(error: Error) -> Self {
-        Self {
-            kind: error.kind,
-            message: error.to_string(),
-        }
-    }
-}
-
 /// The workspace's database.
 pub struct Store {
-    queue: Option<Sender<Change>>,
-    writer: Option<JoinHandle<()>>,
+    // Dropped before the last connection that writes, which folds the write-ahead log in when it is the last.
     readers: Mutex<Vec<Connection>>,
+    writer: Writer,
     path: PathBuf,
 }
 
@@ -138,13 +114,8 @@ impl Store {
     ) -> Result<Self> {
         let named = |error: Error| error.context(format!("opening `{}`", path.display()));
         let connection = writable(path, prepare).map_err(named)?;
-        let (queue, changes) = channel();
-        let writer = std::thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || write_loop(connection, &changes))?;
         Ok(Self {
-            queue: Some(queue),
-            writer: Some(writer),
+            writer: Writer::new(connection),
             readers: Mutex::new(Vec::new()),
             path: path.to_owned(),
         })
@@ -156,39 +127,7 @@ impl Store {
         &self,
         change: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (Some(queue), Some(writer)) = (&self.queue, &self.writer) else {
-            return Err(Error::unavailable("the store is closed"));
-        };
-        if writer.thread().id() == std::thread::current().id() {
-            return Err(Error::internal("a change tried to start another one"));
-        }
-        let (answer, answered) = channel();
-        let change = acting_change(change);
-        let change: Change = Box::new(move |transaction| {
-            let outcome = match transaction {
-                Some(transaction) => catch_unwind(AssertUnwindSafe(|| change(transaction)))
-                    .unwrap_or_else(|_| Err(Error::internal("a change to the store panicked"))),
-                None => Err(Error::unavailable("nothing was written")),
-            };
-            let keep = outcome.is_ok();
-            let ran = transaction.is_some();
-            let settle: Settle = Box::new(move |failed| {
-                let outcome = match (outcome, failed) {
-                    (Err(own), Some(_)) if ran => Err(own),
-                    (_, Some(failed)) => Err(Error::new(failed.kind, failed.message.clone())),
-                    (outcome, None) => outcome,
-                };
-                // Nobody waits any more when the asking thread is gone: nothing to tell.
-                let _ = answer.send(outcome);
-            });
-            (keep, settle)
-        });
-        queue
-            .send(change)
-            .map_err(|_| Error::unavailable("the store's writer has stopped"))?;
-        answered
-            .recv()
-            .map_err(|_| Error::unavailable("the store's writer has stopped"))?
+        self.writer.write(change)
     }
 
     /// Runs `query` on a read-only connection: one consistent view of all that is committed.
@@ -197,16 +136,16 @@ impl Store {
             Ok(mut readers) => readers.pop(),
             Err(poisoned) => poisoned.into_inner().pop(),
         };
-        let mut connection = match pooled {
+        let connection = match pooled {
             Some(connection) => connection,
             None => readable(&self.path)?,
         };
-        let answer = {
-            let view = connection.transaction()?;
-            let answer = query(&view);
-            view.finish()?;
-            answer
-        };
+        // Prepared once: a look-up of one row costs little more. Whatever fails, this connection is given up and its view ends.
+        connection.prepare_cached("begin")?.execute([])?;
+        let answer = query(&connection);
+        if !connection.is_autocommit() {
+            connection.prepare_cached("commit")?.execute([])?;
+        }
         if let Ok(mut readers) = self.readers.lock()
             && readers.len() < READERS
         {
@@ -214,28 +153,6 @@ impl Store {
         }
         answer
     }
-}
-
-impl Drop for Store {
-    /// Finishes what is queued, then closes the database (which folds the write-ahead log in).
-    fn drop(&mut self) {
-        self.queue = None;
-        if let Ok(mut readers) = self.readers.lock() {
-            readers.clear();
-        }
-        if let Some(writer) = self.writer.take() {
-            // A panicked writer has nothing more to say; its queue is gone with it.
-            let _ = writer.join();
-        }
-    }
-}
-
-/// The change in the name of who asks for it: it runs on the writer's thread.
-fn acting_change<T>(
-    change: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
-) -> impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static {
-    let actor = acting::current();
-    move |transaction| acting::on_behalf(actor, || change(transaction))
 }
 
 fn writable(
@@ -248,6 +165,7 @@ fn writable(
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", FOLDED)?;
+    connection.pragma_update(None, "cache_size", -CACHE)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     prepare(&mut connection)?;
     Ok(connection)
@@ -267,62 +185,12 @@ fn readable(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// The writer thread: takes what waits, does it in one transaction, commits, answers.
-fn write_loop(mut connection: Connection, changes: &Receiver<Change>) {
-    while let Ok(first) = changes.recv() {
-        let mut group = VecDeque::from([first]);
-        while group.len() < GROUP
-            && let Ok(next) = changes.try_recv()
-        {
-            group.push_back(next);
-        }
-        let mut settled = Vec::with_capacity(group.len());
-        let failed = write_group(&mut connection, &mut group, &mut settled)
-            .err()
-            .map(Failed::from);
-        settled.extend(group.into_iter().map(|change| change(None).1));
-        for settle in settled {
-            settle(failed.as_ref());
-        }
-    }
-}
-
-/// Runs the group and commits. An error concerns all of it: nothing is on disk, and what is still in
-/// `group` did not run.
-fn write_group(
-    connection: &mut Connection,
-    group: &mut VecDeque<Change>,
-    settled: &mut Vec<Settle>,
-) -> Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    while let Some(change) = group.pop_front() {
-        transaction
-            .prepare_cached("savepoint change")?
-            .execute([])?;
-        let (keep, settle) = change(Some(&transaction));
-        settled.push(settle);
-        if transaction.is_autocommit() {
-            // A full disk or a failed write makes SQLite roll the whole transaction back by itself.
-            return Err(Error::unavailable(
-                "the disk is full or failed: nothing was written",
-            ));
-        }
-        if !keep {
-            transaction
-                .prepare_cached("rollback to change")?
-                .execute([])?;
-        }
-        transaction.prepare_cached("release change")?.execute([])?;
-    }
-    transaction.commit()?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::*;
+    use crate::domain::ErrorKind;
     use std::sync::Arc;
 
     fn scratch() -> (tempfile::TempDir, Store) {

@@ -133,7 +133,7 @@ fn tracking(services: &Services, root: &Path) -> Outcome {
     const BATCH: usize = 1_000;
     let run = new_run(services)?;
     let ours = median(21, |number| {
-        let points = (0..BATCH)
+        let points: Vec<_> = (0..BATCH)
             .map(|at| Metric {
                 key: format!("loss{}", at % 10),
                 value: mixed(at),
@@ -143,7 +143,7 @@ fn tracking(services: &Services, root: &Path) -> Outcome {
             .collect();
         Ok(services
             .tracking
-            .log_batch(&run, points, Vec::<Pair>::new(), Vec::new())?)
+            .log_batch(&run, &points, Vec::<Pair>::new(), Vec::new())?)
     })?;
     let mut bare = rusqlite::Connection::open(root.join("bare.db"))?;
     bare.pragma_update(None, "journal_mode", "wal")?;
@@ -183,10 +183,10 @@ fn tracking(services: &Services, root: &Path) -> Outcome {
             timestamp: Timestamp(1_700_000_000_000 + at as i64),
             step: (part * BATCH + at) as i64,
         });
-        let points = points.collect();
+        let points: Vec<_> = points.collect();
         services
             .tracking
-            .log_batch(&long, points, Vec::new(), Vec::new())?;
+            .log_batch(&long, &points, Vec::new(), Vec::new())?;
     }
     let history = median(11, |_| {
         black_box(services.tracking.series(&long, "loss", 300)?);

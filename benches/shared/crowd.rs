@@ -205,7 +205,7 @@ fn write(
             });
         }
     }
-    metrics::insert(transaction, row, experiment, &points)
+    metrics::insert(transaction, row, experiment, &points.iter().collect())
 }
 
 /// Values in the order of [`PARAMS`].

@@ -1,6 +1,7 @@
 //! A logged number, and a series of them as a screen can show it.
 
 use super::{RunId, Timestamp};
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 /// One logged point. NaN and infinities are legal values.
@@ -15,6 +16,68 @@ pub struct Metric {
     pub timestamp: Timestamp,
     /// May be negative.
     pub step: i64,
+}
+
+/// Points of one run, in the order given; each key is kept once, because a thousand points have a dozen.
+#[derive(Clone, Debug, Default)]
+pub struct Points {
+    keys: Vec<String>,
+    numbers: FxHashMap<String, u32>,
+    points: Vec<Point>,
+}
+
+/// One of [`Points`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// The place of its key among [`Points::keys`].
+    pub key: u32,
+    /// May be negative.
+    pub step: i64,
+    /// When it was measured.
+    pub timestamp: Timestamp,
+    /// NaN and infinities are legal values.
+    pub value: f64,
+}
+
+impl Points {
+    /// One more.
+    pub fn push(&mut self, key: &str, step: i64, timestamp: Timestamp, value: f64) {
+        let key = match self.numbers.get(key) {
+            Some(number) => *number,
+            None => {
+                let number = self.keys.len() as u32;
+                self.keys.push(key.to_owned());
+                self.numbers.insert(key.to_owned(), number);
+                number
+            }
+        };
+        self.points.push(Point {
+            key,
+            step,
+            timestamp,
+            value,
+        });
+    }
+
+    /// The keys, each once, in their order.
+    pub fn keys(&self) -> &[String] {
+        &self.keys
+    }
+
+    /// The points, in their order.
+    pub fn points(&self) -> &[Point] {
+        &self.points
+    }
+}
+
+impl<'a> FromIterator<&'a Metric> for Points {
+    fn from_iter<I: IntoIterator<Item = &'a Metric>>(metrics: I) -> Self {
+        let mut points = Self::default();
+        for metric in metrics {
+            points.push(&metric.key, metric.step, metric.timestamp, metric.value);
+        }
+        points
+    }
 }
 
 /// All points of a metric that fell into one bucket of the x axis. A spike survives as `max`.

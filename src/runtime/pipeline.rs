@@ -405,7 +405,7 @@ impl PipelineRunner {
             let tag = pair(METRIC_TAG, &place.plan.gate.metric);
             self.services
                 .tracking
-                .log_batch(&tracked, Vec::new(), Vec::new(), vec![tag])?;
+                .log_batch(&tracked, &[], Vec::new(), vec![tag])?;
         }
         Ok(Next::Go(Step::Evaluate))
     }

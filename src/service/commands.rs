@@ -137,7 +137,7 @@ impl Services {
     fn name_job(&self, run: &Run, job: JobId) -> Result<()> {
         self.tracking.log_batch(
             &run.id,
-            Vec::new(),
+            &[],
             Vec::new(),
             vec![pair("trainyard.job", &job.to_string())],
         )

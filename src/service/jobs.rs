@@ -8,6 +8,7 @@ use crate::domain::experiment::Lifecycle;
 use crate::domain::job::{
     Job, JobLog, JobResult, JobRow, JobSpec, JobState, JobsPage, Outcome, WorkerEvent,
 };
+use crate::domain::metric::Points;
 use crate::domain::output::OutputPage;
 use crate::domain::run::{Pair, RunStatus};
 use crate::domain::trigger::Cause;
@@ -270,7 +271,8 @@ impl Jobs {
         points.retain(|point| tracking::limits::key("metric", &point.key).is_ok());
         params.retain(|param| tracking::limits::param(param).is_ok());
         tags.retain(|tag| tracking::limits::tag(tag).is_ok());
-        let keys = tracking::keys_of(&points);
+        let points: Points = points.iter().collect();
+        let keys = points.keys().to_vec();
         let with_params = !params.is_empty() || !tags.is_empty();
         let moved = progress.is_some();
         let run = self.core.store.write(move |transaction| {

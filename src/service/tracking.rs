@@ -19,7 +19,7 @@ mod views;
 
 use super::Core;
 use crate::domain::experiment::Lifecycle;
-use crate::domain::metric::Metric;
+use crate::domain::metric::{Metric, Points};
 use crate::domain::run::{DatasetInput, Pair, Run, RunModels, RunStatus};
 use crate::domain::{Error, Event, ExperimentId, Result, RunId, Timestamp};
 use crate::store::Transaction;
@@ -28,7 +28,6 @@ pub use crate::store::metrics::Place;
 use crate::store::search::{self, Dialect};
 use crate::store::table::{self, Scope};
 use crate::store::{acting, audit, experiments as experiment_rows, metrics, runs};
-use rustc_hash::FxHashSet;
 use std::sync::Arc;
 
 /// The tag that holds a run's name.
@@ -98,7 +97,7 @@ fn write_batch(
     transaction: &Transaction<'_>,
     at: Timestamp,
     run: &RunId,
-    points: &[Metric],
+    points: &Points,
     params: &[Pair],
     tags: &[Pair],
 ) -> Result<()> {
@@ -113,16 +112,6 @@ fn write_batch(
         }
     }
     edits::set_tags(transaction, at, run, number, tags)
-}
-
-/// Keys of the points, each once, in their order.
-pub(super) fn keys_of(points: &[Metric]) -> Vec<String> {
-    let mut known = FxHashSet::default();
-    points
-        .iter()
-        .filter(|point| known.insert(point.key.as_str()))
-        .map(|point| point.key.clone())
-        .collect()
 }
 
 impl Tracking {
@@ -249,29 +238,29 @@ impl Tracking {
     pub fn log_batch(
         &self,
         run: &RunId,
-        metrics: Vec<Metric>,
+        metrics: &[Metric],
         params: Vec<Pair>,
         tags: Vec<Pair>,
     ) -> Result<()> {
-        self.log_batch_of_models(run, metrics, params, tags, Vec::new())
+        self.log_points(run, metrics.iter().collect(), params, tags, Vec::new())
     }
 
-    /// The same; `points` are those of the metrics that belong to logged models as well.
-    pub fn log_batch_of_models(
+    /// The same; `of_models` are the points that belong to logged models as well.
+    pub fn log_points(
         &self,
         run: &RunId,
-        metrics: Vec<Metric>,
+        points: Points,
         params: Vec<Pair>,
         tags: Vec<Pair>,
-        points: Vec<logged_models::ModelPoint>,
+        of_models: Vec<logged_models::ModelPoint>,
     ) -> Result<()> {
-        limits::batch(&metrics, &params, &tags)?;
-        let keys = keys_of(&metrics);
+        limits::batch(&points, &params, &tags)?;
+        let keys = points.keys().to_vec();
         let changed = !params.is_empty() || !tags.is_empty();
         let (id, now) = (run.clone(), self.core.now());
         self.core.store.write(move |transaction| {
-            write_batch(transaction, now, &id, &metrics, &params, &tags)?;
-            logged_models::write_points(transaction, &id, points)
+            write_batch(transaction, now, &id, &points, &params, &tags)?;
+            logged_models::write_points(transaction, &id, of_models)
         })?;
         if changed {
             self.changed(run);

@@ -1,7 +1,7 @@
 //! Metric points and the latest point of each metric.
 
 use super::runs;
-use crate::domain::metric::Metric;
+use crate::domain::metric::{Metric, Point, Points};
 use crate::domain::{ExperimentId, Result, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use rustc_hash::FxHashMap;
@@ -26,7 +26,7 @@ fn loaded(row: &Row<'_>, value: usize, nan: usize) -> rusqlite::Result<f64> {
 }
 
 /// MLflow's order of points: step, then time, then value.
-fn later(left: &Metric, right: &Metric) -> Ordering {
+fn later(left: &Point, right: &Point) -> Ordering {
     (left.step, left.timestamp)
         .cmp(&(right.step, right.timestamp))
         .then(stored(left.value).0.total_cmp(&stored(right.value).0))
@@ -50,26 +50,21 @@ pub fn insert(
     transaction: &Transaction<'_>,
     number: i64,
     experiment: &ExperimentId,
-    points: &[Metric],
+    points: &Points,
 ) -> Result<()> {
-    // The latest of each key, and which of them each point belongs to.
-    let mut latest: Vec<(i64, &Metric)> = Vec::new();
-    let mut places: FxHashMap<&str, usize> = FxHashMap::default();
-    let mut rows: Vec<(i64, &Metric)> = Vec::with_capacity(points.len());
-    for point in points {
-        let place = match places.get(point.key.as_str()) {
-            Some(place) => *place,
-            None => {
-                latest.push((key_id(transaction, &point.key)?, point));
-                places.insert(&point.key, latest.len() - 1);
-                latest.len() - 1
-            }
-        };
-        let (key, newest) = &mut latest[place];
-        if later(point, newest) == Ordering::Greater {
-            *newest = point;
+    let keys = points
+        .keys()
+        .iter()
+        .map(|key| key_id(transaction, key))
+        .collect::<Result<Vec<i64>>>()?;
+    let mut latest: Vec<Option<&Point>> = vec![None; keys.len()];
+    let mut rows: Vec<(i64, &Point)> = Vec::with_capacity(points.points().len());
+    for point in points.points() {
+        let newest = &mut latest[point.key as usize];
+        if newest.is_none_or(|newest| later(point, newest) == Ordering::Greater) {
+            *newest = Some(point);
         }
-        rows.push((*key, point));
+        rows.push((keys[point.key as usize], point));
     }
     // In the tree's own order, which costs less than jumping about in it.
     rows.sort_by_key(|(key, point)| (*key, point.step));
@@ -82,9 +77,15 @@ pub fn insert(
             }
         }
     }
+    let mut latest: Vec<(i64, &Point)> = keys
+        .into_iter()
+        .zip(latest)
+        .filter_map(|(key, point)| Some((key, point?)))
+        .collect();
     latest.sort_unstable_by_key(|(key, _)| *key);
     for (key, point) in latest {
-        move_forward(transaction, number, experiment, key, point)?;
+        let name = &points.keys()[point.key as usize];
+        move_forward(transaction, number, experiment, (key, name), point)?;
     }
     Ok(())
 }
@@ -93,7 +94,7 @@ fn put(
     transaction: &Transaction<'_>,
     sql: &str,
     number: i64,
-    rows: &[(i64, &Metric)],
+    rows: &[(i64, &Point)],
 ) -> Result<()> {
     let mut statement = transaction.prepare_cached(sql)?;
     for (row, (key, point)) in rows.iter().enumerate() {
@@ -115,8 +116,8 @@ fn move_forward(
     transaction: &Transaction<'_>,
     number: i64,
     experiment: &ExperimentId,
-    key: i64,
-    point: &Metric,
+    (key, name): (i64, &str),
+    point: &Point,
 ) -> Result<()> {
     let (value, nan) = stored(point.value);
     let row = params![number, key, point.step, point.timestamp.0, value, nan];
@@ -135,7 +136,7 @@ fn move_forward(
         )?
         .execute(row)?;
     if first > 0 {
-        runs::count_use(transaction, experiment, "metric", &point.key)?;
+        runs::count_use(transaction, experiment, "metric", name)?;
     }
     Ok(())
 }

@@ -200,7 +200,7 @@ impl Asked {
             })
             .unwrap()
             .id;
-        let points = (0..20)
+        let points: Vec<_> = (0..20)
             .map(|step| Metric {
                 key: "loss".to_owned(),
                 value: [f64::NAN, f64::INFINITY, 0.5, -1.5][step % 4],
@@ -209,7 +209,7 @@ impl Asked {
             })
             .collect();
         tracking
-            .log_batch(&run, points, vec![pair("depth", "3")], Vec::new())
+            .log_batch(&run, &points, vec![pair("depth", "3")], Vec::new())
             .unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("a.txt"), "a").unwrap();

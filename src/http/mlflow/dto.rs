@@ -2,13 +2,14 @@
 //! also taken as text; NaN is the text `NaN`, infinities come back as the greatest finite numbers.
 
 use crate::domain::experiment::{Experiment, Lifecycle};
-use crate::domain::metric::Metric;
+use crate::domain::metric::{Metric, Points};
 use crate::domain::run::{DatasetInput, Pair, Run};
 use crate::domain::{Error, LoggedModelId, Result, RunId, Timestamp};
 use crate::service::tracking::Entry;
 use crate::service::tracking::logged_models::ModelPoint;
-use serde::de::Visitor;
+use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 
 /// The tag of a dataset input that says what it was used for.
@@ -119,10 +120,10 @@ pub fn key_values(pairs: &[Pair]) -> Vec<KeyValue> {
 
 /// A metric as it is sent.
 #[derive(Clone, Debug, Deserialize)]
-pub struct MetricIn {
+pub struct MetricIn<'a> {
     /// The key.
-    #[serde(default)]
-    pub key: String,
+    #[serde(default, borrow)]
+    pub key: Cow<'a, str>,
     /// A number, or `NaN`, `Infinity`, `-Infinity`.
     #[serde(with = "crate::domain::metric::number")]
     pub value: f64,
@@ -147,28 +148,84 @@ fn given(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
 
-impl MetricIn {
-    /// The metric, and what the logged model that it names gets of it.
-    pub fn taken(self) -> Result<(Metric, Option<ModelPoint>)> {
+impl MetricIn<'_> {
+    /// Adds the metric to `points`, and to `of_models` what the logged model that it names gets of it.
+    fn take(self, points: &mut Points, of_models: &mut Vec<ModelPoint>) -> Result<()> {
         let Some(timestamp) = self.timestamp.map(Timestamp) else {
             return Err(Error::invalid(format!(
                 "missing value for required parameter `timestamp` of metric `{}`",
                 self.key
             )));
         };
-        let metric = Metric {
-            key: self.key,
-            value: self.value,
-            timestamp,
-            step: self.step.unwrap_or(0),
-        };
-        let point = given(self.model_id).map(|model| ModelPoint {
-            metric: metric.clone(),
+        let step = self.step.unwrap_or(0);
+        points.push(&self.key, step, timestamp, self.value);
+        of_models.extend(given(self.model_id).map(|model| ModelPoint {
+            metric: Metric {
+                key: self.key.into_owned(),
+                value: self.value,
+                timestamp,
+                step,
+            },
             model: LoggedModelId(model),
             dataset_name: given(self.dataset_name),
             dataset_digest: given(self.dataset_digest),
-        });
-        Ok((metric, point))
+        }));
+        Ok(())
+    }
+}
+
+/// The metrics of a batch, each taken as it is read: a list of a thousand as they were sent would be the largest piece of
+/// memory of a request.
+#[derive(Debug, Default)]
+pub struct MetricsIn {
+    points: Points,
+    of_models: Vec<ModelPoint>,
+    refused: Option<Error>,
+}
+
+impl MetricsIn {
+    /// One metric alone.
+    pub fn one(metric: MetricIn<'_>) -> Self {
+        let mut taken = Self::default();
+        taken.add(metric);
+        taken
+    }
+
+    fn add(&mut self, metric: MetricIn<'_>) {
+        let added = metric.take(&mut self.points, &mut self.of_models);
+        self.refused = self.refused.take().or(added.err());
+    }
+
+    /// The points, and what of them logged models get; or why the first bad one was refused.
+    pub fn taken(self) -> Result<(Points, Vec<ModelPoint>)> {
+        match self.refused {
+            Some(error) => Err(error),
+            None => Ok((self.points, self.of_models)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for MetricsIn {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(MetricsVisitor)
+    }
+}
+
+struct MetricsVisitor;
+
+impl<'de> Visitor<'de> for MetricsVisitor {
+    type Value = MetricsIn;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of metrics")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut taken = MetricsIn::default();
+        while let Some(metric) = list.next_element::<MetricIn<'de>>()? {
+            taken.add(metric);
+        }
+        Ok(taken)
     }
 }
 

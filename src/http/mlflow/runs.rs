@@ -1,8 +1,8 @@
 //! `runs/…`.
 
 use super::dto::{
-    DatasetInputIn, KeyValue, MetricIn, ModelOutput, OneRun, RunDto, RunInfo, Which, Whole,
-    view_type,
+    DatasetInputIn, KeyValue, MetricIn, MetricsIn, ModelOutput, OneRun, RunDto, RunInfo, Which,
+    Whole, view_type,
 };
 use super::experiments::limit;
 use super::{
@@ -164,7 +164,7 @@ struct Batch {
     run_id: Option<String>,
     run_uuid: Option<String>,
     #[serde(default)]
-    metrics: Vec<MetricIn>,
+    metrics: MetricsIn,
     #[serde(default)]
     params: Vec<KeyValue>,
     #[serde(default)]
@@ -173,36 +173,18 @@ struct Batch {
 
 async fn log_batch(State(services): Served, body: Bytes) -> Answer {
     answer(services, body, |services, asked: Batch| {
-        log(
-            services,
-            &Which::of(asked.run_id, asked.run_uuid).run()?,
-            asked.metrics,
+        let run = Which::of(asked.run_id, asked.run_uuid).run()?;
+        let (points, of_models) = asked.metrics.taken()?;
+        services.tracking.log_points(
+            &run,
+            points,
             asked.params.into_iter().map(Pair::from).collect(),
             asked.tags.into_iter().map(Pair::from).collect(),
-        )
+            of_models,
+        )?;
+        Ok(Empty {})
     })
     .await
-}
-
-/// Logs a batch, with what of it belongs to logged models.
-fn log(
-    services: &Services,
-    run: &RunId,
-    metrics: Vec<MetricIn>,
-    params: Vec<Pair>,
-    tags: Vec<Pair>,
-) -> Result<Empty> {
-    let mut points = Vec::with_capacity(metrics.len());
-    let mut of_models = Vec::new();
-    for metric in metrics {
-        let (metric, point) = metric.taken()?;
-        points.push(metric);
-        of_models.extend(point);
-    }
-    services
-        .tracking
-        .log_batch_of_models(run, points, params, tags, of_models)?;
-    Ok(Empty {})
 }
 
 #[derive(Deserialize)]
@@ -224,7 +206,7 @@ struct OneMetric {
 async fn log_metric(State(services): Served, body: Bytes) -> Answer {
     answer(services, body, |services, asked: OneMetric| {
         let metric = MetricIn {
-            key: asked.key,
+            key: asked.key.into(),
             value: asked.value.ok_or_else(|| missing("value"))?.0,
             timestamp: asked.timestamp.0,
             step: asked.step.0,
@@ -232,13 +214,12 @@ async fn log_metric(State(services): Served, body: Bytes) -> Answer {
             dataset_name: asked.dataset_name,
             dataset_digest: asked.dataset_digest,
         };
-        log(
-            services,
-            &Which::of(asked.run_id, asked.run_uuid).run()?,
-            vec![metric],
-            Vec::new(),
-            Vec::new(),
-        )
+        let run = Which::of(asked.run_id, asked.run_uuid).run()?;
+        let (point, of_model) = MetricsIn::one(metric).taken()?;
+        services
+            .tracking
+            .log_points(&run, point, Vec::new(), Vec::new(), of_model)?;
+        Ok(Empty {})
     })
     .await
 }
@@ -255,7 +236,7 @@ async fn log_parameter(State(services): Served, body: Bytes) -> Answer {
     answer(services, body, |services, asked: OnePair| {
         services.tracking.log_batch(
             &asked.which.run()?,
-            Vec::new(),
+            &[],
             vec![asked.pair.into()],
             Vec::new(),
         )?;

@@ -1,10 +1,9 @@
 //! What may be logged: MLflow's rules for keys and sizes. Pure.
 
-use crate::domain::metric::Metric;
+use crate::domain::metric::Points;
 use crate::domain::run::Pair;
 use crate::domain::{Error, ExperimentId, Result};
 use crate::store::experiments;
-use rustc_hash::FxHashSet;
 
 /// Metrics in one batch.
 const METRICS: usize = 1000;
@@ -118,14 +117,14 @@ pub fn experiments(ids: &[ExperimentId]) -> Result<Vec<i64>> {
 }
 
 /// A whole batch: it is refused whole.
-pub fn batch(metrics: &[Metric], params: &[Pair], tags: &[Pair]) -> Result<()> {
+pub fn batch(metrics: &Points, params: &[Pair], tags: &[Pair]) -> Result<()> {
     for (what, count, limit) in [
-        ("metrics", metrics.len(), METRICS),
+        ("metrics", metrics.points().len(), METRICS),
         ("parameters", params.len(), PARAMS),
         ("tags", tags.len(), TAGS),
         (
             "metrics, parameters and tags",
-            metrics.len() + params.len() + tags.len(),
+            metrics.points().len() + params.len() + tags.len(),
             TOTAL,
         ),
     ] {
@@ -135,17 +134,16 @@ pub fn batch(metrics: &[Metric], params: &[Pair], tags: &[Pair]) -> Result<()> {
             )));
         }
     }
-    let mut known = FxHashSet::default();
-    for metric in metrics {
-        if known.insert(metric.key.as_str()) {
-            key("metric", &metric.key)?;
-        }
-        if metric.timestamp.0 < 0 {
-            return Err(Error::invalid(format!(
-                "`timestamp` {} of metric `{}` is negative",
-                metric.timestamp.0, metric.key
-            )));
-        }
+    metrics
+        .keys()
+        .iter()
+        .try_for_each(|name| key("metric", name))?;
+    if let Some(early) = metrics.points().iter().find(|one| one.timestamp.0 < 0) {
+        return Err(Error::invalid(format!(
+            "`timestamp` {} of metric `{}` is negative",
+            early.timestamp.0,
+            metrics.keys()[early.key as usize]
+        )));
     }
     params.iter().try_for_each(param)?;
     let mut keys = std::collections::BTreeSet::new();
@@ -163,6 +161,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::*;
+    use crate::domain::Timestamp;
 
     #[test]
     fn keys_are_mlflows() {
@@ -192,18 +191,24 @@ mod tests {
             key: format!("k{number}"),
             value: String::new(),
         };
-        let hundred: Vec<Pair> = (0..100).map(pair).collect();
-        assert!(batch(&[], &hundred, &hundred).is_ok());
-        let more: Vec<Pair> = (0..101).map(pair).collect();
-        assert!(batch(&[], &more, &[]).is_err());
-        let metric = Metric {
-            key: "m".to_owned(),
-            value: 1.0,
-            timestamp: crate::domain::Timestamp(0),
-            step: 0,
+        let points = |count: i64| {
+            let mut points = Points::default();
+            (0..count).for_each(|step| points.push("m", step, Timestamp(0), 1.0));
+            points
         };
-        assert!(batch(&vec![metric.clone(); 1000], &[], &[]).is_ok());
-        assert!(batch(&vec![metric.clone(); 1001], &[], &[]).is_err());
-        assert!(batch(&vec![metric; 900], &hundred, &[pair(0)]).is_err());
+        let hundred: Vec<Pair> = (0..100).map(pair).collect();
+        assert!(batch(&points(0), &hundred, &hundred).is_ok());
+        let more: Vec<Pair> = (0..101).map(pair).collect();
+        assert!(batch(&points(0), &more, &[]).is_err());
+        assert!(batch(&points(1000), &[], &[]).is_ok());
+        assert!(batch(&points(1001), &[], &[]).is_err());
+        assert!(batch(&points(900), &hundred, &[pair(0)]).is_err());
+        let mut bad = points(1);
+        bad.push("a//b", 0, Timestamp(0), 1.0);
+        assert!(batch(&bad, &[], &[]).is_err());
+        let mut early = points(1);
+        early.push("n", 0, Timestamp(-1), 1.0);
+        let refused = batch(&early, &[], &[]).unwrap_err().to_string();
+        assert!(refused.contains("`n`"), "{refused}");
     }
 }

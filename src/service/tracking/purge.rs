@@ -258,7 +258,7 @@ mod tests {
         tracking
             .log_batch(
                 &run,
-                vec![Metric {
+                &[Metric {
                     key: "loss".into(),
                     value: 1.0,
                     timestamp: Timestamp(1),

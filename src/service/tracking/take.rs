@@ -342,7 +342,12 @@ fn take(
         Part::Run { run: there } => run(transaction, &there, touched),
         Part::Points { run, points } => {
             let (number, header) = runs::header(transaction, &run)?;
-            metrics::insert(transaction, number, &header.experiment, &points)?;
+            metrics::insert(
+                transaction,
+                number,
+                &header.experiment,
+                &points.iter().collect(),
+            )?;
             touched.runs.insert(run);
             Ok(Taken::default())
         }

@@ -36,7 +36,7 @@ fn point(key: &str, step: i64, value: f64) -> Metric {
     }
 }
 
-fn run(services: &Services, name: &str, points: Vec<Metric>) -> RunId {
+fn run(services: &Services, name: &str, points: &[Metric]) -> RunId {
     let new = NewRun {
         name: Some(name.to_owned()),
         user: "ana".to_owned(),
@@ -69,7 +69,7 @@ fn the_table_filters_sorts_and_names_the_best() {
         ("high", 0.9),
         ("middle", 0.5),
     ] {
-        run(&services, name, vec![point("auc", 0, auc)]);
+        run(&services, name, &[point("auc", 0, auc)]);
     }
     let names = |filter: &str, order: &str| {
         let table = services.tracking.table(&query(filter, order)).unwrap();
@@ -97,7 +97,7 @@ fn a_spike_survives_in_its_bucket() {
     let mut points: Vec<Metric> = (0..900).map(|step| point("loss", step, 0.5)).collect();
     points[333].value = 9.0;
     points[444].value = f64::NAN;
-    let id = run(&services, "spiky", points);
+    let id = run(&services, "spiky", &points);
     let series = services.tracking.series(&id, "loss", 9).unwrap();
     assert_eq!((series.buckets.len(), series.points), (9, 900));
     assert_eq!((series.buckets[3].min, series.buckets[3].max), (0.5, 9.0));
@@ -118,8 +118,8 @@ fn runs_are_compared_fold_by_fold() {
         points.push(point("auc", 0, values[0]));
         points
     };
-    let better = run(&services, "better", folds([0.81, 0.82, 0.83]));
-    let worse = run(&services, "worse", folds([0.80, 0.81, 0.81]));
+    let better = run(&services, "better", &folds([0.81, 0.82, 0.83]));
+    let worse = run(&services, "worse", &folds([0.80, 0.81, 0.81]));
     let comparison = services.tracking.compare(&[better, worse]).unwrap();
     assert_eq!(comparison.verdicts, ["A beats B by 0.0133 in 3 of 3 folds"]);
     assert_eq!(comparison.differences[0].key, "name");
@@ -129,10 +129,10 @@ fn runs_are_compared_fold_by_fold() {
 #[test]
 fn parameters_never_change_and_a_batch_is_refused_whole() {
     let (_folder, services) = house();
-    let id = run(&services, "fixed", Vec::new());
+    let id = run(&services, "fixed", &[]);
     let refused = services.tracking.log_batch(
         &id,
-        vec![point("auc", 0, 1.0)],
+        &[point("auc", 0, 1.0)],
         vec![pair("name", "other")],
         Vec::new(),
     );
@@ -163,7 +163,7 @@ fn tried(
     tags.push(pair(METRIC_TAG, "auc"));
     services
         .tracking
-        .log_batch(&id, vec![point("auc", 0, auc)], params, tags)
+        .log_batch(&id, &[point("auc", 0, auc)], params, tags)
         .unwrap();
     id
 }
@@ -304,7 +304,7 @@ type Told = (String, String, String, Option<String>, Option<String>);
 fn what_somebody_changes_of_a_run_is_in_the_audit_and_its_own_log_is_not() {
     let (_folder, services) = house();
     let tracking = &services.tracking;
-    let id = run(&services, "told", Vec::new());
+    let id = run(&services, "told", &[]);
     let object = format!("run:{id}");
     let told = |services: &Services| -> Vec<Told> {
         services
@@ -338,7 +338,7 @@ fn what_somebody_changes_of_a_run_is_in_the_audit_and_its_own_log_is_not() {
         tracking
             .log_batch(
                 &id,
-                Vec::new(),
+                &[],
                 Vec::new(),
                 vec![pair("size", "3"), pair("new", "x")],
             )

@@ -74,9 +74,14 @@ fn a_batch_is_kept_whole_whatever_its_length() {
         store
             .write(move |transaction| {
                 let number = runs::insert(transaction, &run(number, &experiment))?;
-                metrics::insert(transaction, number, &experiment, &points)?;
+                metrics::insert(transaction, number, &experiment, &points.iter().collect())?;
                 // What is older than the latest does not become the latest.
-                metrics::insert(transaction, number, &experiment, &[point("a", -1, 9.0)])
+                metrics::insert(
+                    transaction,
+                    number,
+                    &experiment,
+                    &[point("a", -1, 9.0)].iter().collect(),
+                )
             })
             .unwrap();
         let kept: usize = ["a", "b", "c"]
@@ -104,7 +109,7 @@ fn pages_of_a_history_meet_without_gap_or_overlap() {
     store
         .write(move |transaction| {
             let number = runs::insert(transaction, &run(1, &experiment))?;
-            metrics::insert(transaction, number, &experiment, &points)
+            metrics::insert(transaction, number, &experiment, &points.iter().collect())
         })
         .unwrap();
     let all = history(&store, 1, "loss");
@@ -156,7 +161,7 @@ fn few_are_sorted_and_many_are_walked_to_the_same_order() {
                 let row = runs::insert(transaction, &run(number, &filed))?;
                 let mut points = vec![point("other", 0, (number % 100) as f64)];
                 points.extend(score(number).map(|value| point("score", 0, value)));
-                metrics::insert(transaction, row, &filed, &points)?;
+                metrics::insert(transaction, row, &filed, &points.iter().collect())?;
             }
             Ok(())
         })
@@ -228,7 +233,7 @@ fn rows_come_in_the_order_asked_for_with_what_hangs_on_them() {
                     runs::set_tag(transaction, row, &pair)?;
                 }
                 let points = [point("z", 1, 1.0), point("b", 2, number as f64)];
-                metrics::insert(transaction, row, &filed, &points)?;
+                metrics::insert(transaction, row, &filed, &points.iter().collect())?;
             }
             Ok(())
         })

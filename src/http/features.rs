@@ -8,7 +8,8 @@ use crate::domain::online::PushTo;
 use crate::domain::{Error, ErrorKind};
 use crate::service::Services;
 use crate::service::access::bound;
-use crate::service::catalog::online::{Entities, OnlineCell, OnlineFeature};
+use crate::service::catalog::lookup::LookUp;
+use crate::service::catalog::online::{Cells, Entities, OnlineCell};
 use crate::service::catalog::push::Columns;
 use axum::Router;
 use axum::body::Bytes;
@@ -18,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::io::Write as _;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Bodies above this are refused: 64 MiB.
@@ -39,15 +40,25 @@ pub fn router(services: Arc<Services>) -> Router {
 }
 
 #[derive(Deserialize)]
-struct Request {
-    #[serde(default)]
-    features: Option<Vec<String>>,
+struct Request<'a> {
+    #[serde(default, borrow)]
+    features: Option<Vec<Name<'a>>>,
     #[serde(default)]
     feature_service: Option<String>,
     #[serde(default)]
     entities: Entities,
     #[serde(default)]
     full_feature_names: bool,
+}
+
+/// A text of the request, where it stands.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl AsRef<str> for Name<'_> {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
 }
 
 #[derive(Deserialize)]
@@ -142,60 +153,31 @@ fn refused(error: &Error) -> Response {
 
 /// Keys first, then features, as Feast's server lists them: one result per name, one value per entity.
 fn look_up(services: &Services, body: &[u8]) -> Result<Vec<u8>, Error> {
-    let request: Request = read(
+    let request: Request<'_> = read(
         body,
         "`features` (`view:feature`) or `feature_service`, and `entities` (key to values)",
     )?;
-    let (wanted, order) = match (&request.features, &request.feature_service) {
-        (Some(features), None) => (services.catalog.wanted(features)?, features.as_slice()),
-        (None, Some(name)) => (services.catalog.features_of(services, name)?, [].as_slice()),
+    let resolved = match (&request.features, &request.feature_service) {
+        (Some(features), None) => services.catalog.resolved(features)?,
+        (None, Some(name)) => {
+            let wanted = services.catalog.features_of(services, name)?;
+            Arc::new(LookUp::of(wanted, Vec::new()))
+        }
         _ => {
             return Err(Error::invalid(
                 "the request must have either `features` (`view:feature`) or `feature_service`",
             ));
         }
     };
-    let found = services.catalog.look_up(&wanted, &request.entities)?;
-    let found = in_order(&found, order);
-    let names: Vec<String> = found
-        .iter()
-        .map(|feature| {
-            if request.full_feature_names {
-                format!("{}__{}", feature.view, feature.feature)
-            } else {
-                feature.name.clone()
-            }
-        })
-        .collect();
-    for (at, name) in names.iter().enumerate() {
-        if names[..at].contains(name) {
-            return Err(Error::invalid(format!(
-                "two features would be called `{name}`; ask with `full_feature_names`"
-            )));
-        }
-    }
-    Ok(written(&request.entities, &names, &found))
-}
-
-/// The features in the order of the request; as they are found when it names none.
-fn in_order<'a>(found: &'a [OnlineFeature], order: &[String]) -> Vec<&'a OnlineFeature> {
-    if order.is_empty() {
-        return found.iter().collect();
-    }
-    order
-        .iter()
-        .filter_map(|text| {
-            let (view, feature) = text.split_once(':')?;
-            found
-                .iter()
-                .find(|one| one.view == view && one.feature == feature)
-        })
-        .collect()
+    let names = resolved.names(request.full_feature_names)?;
+    let found = services.catalog.look_up(&resolved, &request.entities)?;
+    let found: Vec<&Cells> = resolved.order().iter().map(|at| &found[*at]).collect();
+    Ok(written(&request.entities, names, &found))
 }
 
 /// The answer's bytes.
-fn written(entities: &Entities, names: &[String], found: &[&OnlineFeature]) -> Vec<u8> {
-    let cells: usize = found.iter().map(|feature| feature.cells.len()).sum();
+fn written(entities: &Entities, names: &[String], found: &[&Cells]) -> Vec<u8> {
+    let cells: usize = found.iter().map(|cells| cells.len()).sum();
     let mut out = Vec::with_capacity(256 + 128 * cells + 64 * names.len());
     out.extend(b"{\"metadata\":{\"feature_names\":");
     list(&mut out, entities.keys().chain(names), |out, name| {
@@ -219,15 +201,14 @@ fn written(entities: &Entities, names: &[String], found: &[&OnlineFeature]) -> V
         out.push(b'}');
     }
     let mut last = (None, String::new());
-    for feature in found {
+    for cells in found {
         comma(&mut out);
-        let cells = &feature.cells;
         out.extend(b"{\"values\":");
-        list(&mut out, cells, |out, cell| value(out, &cell.value));
+        list(&mut out, *cells, |out, cell| value(out, &cell.value));
         out.extend(b",\"statuses\":");
-        list(&mut out, cells, |out, cell| text(out, status(cell)));
+        list(&mut out, *cells, |out, cell| text(out, status(cell)));
         out.extend(b",\"event_timestamps\":");
-        list(&mut out, cells, |out, cell| match cell.event {
+        list(&mut out, *cells, |out, cell| match cell.event {
             Some(at) => {
                 // features of one view follow each other, and have the same instants
                 if last.0 != Some(at) {
@@ -238,7 +219,7 @@ fn written(entities: &Entities, names: &[String], found: &[&OnlineFeature]) -> V
             None => text(out, NEVER),
         });
         out.extend(b",\"freshness\":");
-        list(&mut out, cells, |out, cell| {
+        list(&mut out, *cells, |out, cell| {
             text(
                 out,
                 match cell.status {
@@ -249,9 +230,9 @@ fn written(entities: &Entities, names: &[String], found: &[&OnlineFeature]) -> V
             );
         });
         out.extend(b",\"age_ms\":");
-        list(&mut out, cells, |out, cell| match cell.age_ms {
+        list(&mut out, *cells, |out, cell| match cell.age_ms {
             // a vector takes all that is written to it
-            Some(age) => drop(write!(out, "{age}")),
+            Some(age) => drop(serde_json::to_writer(out, &age)),
             None => out.extend(b"null"),
         });
         out.push(b'}');
@@ -308,26 +289,21 @@ mod tests {
             age_ms,
             status,
         };
-        let feature = OnlineFeature {
-            view: "v".into(),
-            feature: "x".into(),
-            name: "x".into(),
-            cells: vec![
-                cell(json!(1.5), true, Some(0), Some(7), Freshness::Fresh),
-                cell(json!(null), true, Some(1), Some(7), Freshness::Fresh),
-                cell(
-                    json!("ü\"\n"),
-                    true,
-                    Some(1_000_000),
-                    Some(9),
-                    Freshness::Stale,
-                ),
-                cell(json!(null), false, None, None, Freshness::Missing),
-            ],
-        };
+        let cells = vec![
+            cell(json!(1.5), true, Some(0), Some(7), Freshness::Fresh),
+            cell(json!(null), true, Some(1), Some(7), Freshness::Fresh),
+            cell(
+                json!("ü\"\n"),
+                true,
+                Some(1_000_000),
+                Some(9),
+                Freshness::Stale,
+            ),
+            cell(json!(null), false, None, None, Freshness::Missing),
+        ];
         let entities: Entities =
             serde_json::from_value(json!({"who": ["a", "b", 3, null]})).unwrap();
-        let bytes = written(&entities, &["x".into()], &[&feature]);
+        let bytes = written(&entities, &["x".into()], &[&cells]);
         let answer: Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(answer["metadata"]["feature_names"], json!(["who", "x"]));
         assert_eq!(

@@ -5,6 +5,7 @@ mod apply;
 mod definitions;
 mod demand;
 mod facets;
+pub mod lookup;
 mod materialization;
 pub mod online;
 mod pages;
@@ -29,6 +30,7 @@ pub struct Catalog {
     desired: Mutex<pages::Desired>,
     /// Columns of datasets that rows were pushed into.
     columns: Mutex<HashMap<String, push::Known>>,
+    look_ups: lookup::LookUps,
 }
 
 impl Catalog {
@@ -39,6 +41,7 @@ impl Catalog {
             online: Mutex::default(),
             desired: Mutex::default(),
             columns: Mutex::default(),
+            look_ups: lookup::LookUps::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Values of entities from the online store, each with how fresh it is (contract R11), and the sets of features that models
 //! read (feature services). Features on demand are computed from what is found and what the request brings.
 
+use super::lookup::LookUp;
 use super::{Catalog, demand};
 use crate::data::on_demand;
 use crate::data::online::{Scalar, Scalars, key};
@@ -77,18 +78,8 @@ impl OnlineCell {
     };
 }
 
-/// One feature of an answer.
-#[derive(Clone, Debug)]
-pub struct OnlineFeature {
-    /// Its view.
-    pub view: String,
-    /// Its name there.
-    pub feature: String,
-    /// What it is called in the answer.
-    pub name: String,
-    /// A value for each entity, in the order of the request.
-    pub cells: Vec<OnlineCell>,
-}
+/// A feature's cells: a value for each entity, in the order of the request.
+pub type Cells = Vec<OnlineCell>;
 
 /// The entities of a request: key to values, one for each entity.
 pub type Entities = BTreeMap<String, Vec<Value>>;
@@ -190,8 +181,9 @@ impl Catalog {
         Ok(wanted.into_iter().map(Wanted::limited).collect())
     }
 
-    /// Looks up entities, all features as of one moment: the features in the order of `wanted`.
-    pub fn look_up(&self, wanted: &[Wanted], entities: &Entities) -> Result<Vec<OnlineFeature>> {
+    /// Looks up entities, all features as of one moment: the features view by view, as they were resolved.
+    pub fn look_up(&self, resolved: &LookUp, entities: &Entities) -> Result<Vec<Cells>> {
+        let wanted = resolved.wanted();
         let count = entities.values().map(Vec::len).max().unwrap_or(1);
         if let Some((key, values)) = entities.iter().find(|(_, values)| values.len() != count) {
             return Err(Error::invalid(format!(
@@ -216,30 +208,24 @@ impl Catalog {
             })
             .collect();
         let now = self.core.now();
-        let mut answer: Vec<Vec<OnlineFeature>> = wanted
-            .iter()
-            .map(|one| {
-                let features = one.features.iter().map(|(feature, name)| OnlineFeature {
-                    view: one.asked.clone(),
-                    feature: feature.clone(),
-                    name: name.clone(),
-                    cells: Vec::with_capacity(count),
-                });
-                features.collect()
-            })
-            .collect();
+        let mut starts = Vec::with_capacity(wanted.len());
+        let mut answer: Vec<Cells> = Vec::with_capacity(resolved.order().len());
+        for one in wanted {
+            starts.push(answer.len());
+            answer.extend(one.features.iter().map(|_| Vec::with_capacity(count)));
+        }
         let demands = wanted
             .iter()
             .map(Demand::of)
             .collect::<Result<Vec<Option<Demand>>>>()?;
-        let mut plan: Option<(usize, Vec<Place>)> = None;
+        let mut placed: Option<(usize, Arc<[Place]>)> = None;
         self.online_store()?
             .look_up(&asked, &mut |at, generation, row, found| {
                 let one = &wanted[at];
-                if plan.as_ref().is_none_or(|(of, _)| *of != at) {
-                    plan = Some((at, places(one, generation)));
+                if placed.as_ref().is_none_or(|(of, _)| *of != at) {
+                    placed = Some((at, resolved.places(at, generation)));
                 }
-                let Some((_, places)) = &plan else {
+                let Some((_, places)) = &placed else {
                     return Ok(());
                 };
                 let computed = match (&demands[at], &found) {
@@ -248,22 +234,22 @@ impl Catalog {
                     }
                     _ => Vec::new(),
                 };
-                cells(one, places, &computed, found, now, &mut answer[at])
+                let of_view = starts[at]..starts[at] + one.features.len();
+                cells(one, places, &computed, found, now, &mut answer[of_view])
             })?;
-        let mut features: Vec<OnlineFeature> = answer.into_iter().flatten().collect();
-        for feature in &mut features {
+        for cells in &mut answer {
             // never materialized
-            feature.cells.resize(count, OnlineCell::NONE);
+            cells.resize(count, OnlineCell::NONE);
         }
-        Ok(features)
+        Ok(answer)
     }
 
     /// Online values for entities: one JSON object per entity with its keys, and for each `view:feature` an object
     /// of `value`, `status` (`FRESH`, `STALE`, `MISSING`), `age_ms`, `event_time` and `ttl_ms`.
     pub fn online(&self, features: &[String], entities: &Entities) -> Result<Vec<Value>> {
-        let wanted = self.wanted(features)?;
-        let found = self.look_up(&wanted, entities)?;
-        let count = found.first().map_or(0, |feature| feature.cells.len());
+        let resolved = self.resolved(features)?;
+        let found = self.look_up(&resolved, entities)?;
+        let count = found.first().map_or(0, Vec::len);
         let mut answers: Vec<Map<String, Value>> = (0..count)
             .map(|row| {
                 entities
@@ -272,15 +258,15 @@ impl Catalog {
                     .collect()
             })
             .collect();
-        for feature in found {
-            let ttl = wanted
-                .iter()
-                .find(|one| one.asked == feature.view)
-                .and_then(|one| max_age(&one.made.view, &feature.feature))
-                .map(|limit| limit.div_euclid(1000));
-            for (answer, cell) in answers.iter_mut().zip(feature.cells) {
+        let features = resolved.wanted().iter().flat_map(|one| {
+            let limited = one.features.iter().zip(&one.limits);
+            limited.map(|((feature, _), limit)| (&one.asked, feature, limit))
+        });
+        for ((view, feature, limit), cells) in features.zip(found) {
+            let ttl = limit.map(|limit| limit.div_euclid(1000));
+            for (answer, cell) in answers.iter_mut().zip(cells) {
                 answer.insert(
-                    format!("{}:{}", feature.view, feature.feature),
+                    format!("{view}:{feature}"),
                     json!({
                         "value": cell.value,
                         "status": cell.status,
@@ -326,7 +312,7 @@ impl Catalog {
 
 /// Where a wanted feature's value comes from.
 #[derive(Clone, Copy, Debug)]
-enum Place {
+pub(super) enum Place {
     /// A column of the stored row.
     Stored(usize, ColumnKind),
     /// A result of the expressions.
@@ -393,7 +379,8 @@ impl Demand {
     }
 }
 
-fn places(wanted: &Wanted, generation: &Generation) -> Vec<Place> {
+/// Where the features are in the rows of `generation`.
+pub(super) fn places(wanted: &Wanted, generation: &Generation) -> Vec<Place> {
     let layout = &generation.meta.layout;
     let mut demanded = 0..;
     wanted
@@ -418,20 +405,20 @@ fn cells(
     computed: &[Value],
     found: Option<Found<'_>>,
     now: Timestamp,
-    features: &mut [OnlineFeature],
+    features: &mut [Cells],
 ) -> Result<()> {
     let Some(found) = found else {
-        for feature in features {
-            feature.cells.push(OnlineCell::NONE);
+        for cells in features {
+            cells.push(OnlineCell::NONE);
         }
         return Ok(());
     };
     let stored = Scalars::of(found.body).collect::<crate::data::Result<Vec<_>>>()?;
     let age = found.event.map(|at| now.0 - at.div_euclid(1000));
-    for ((feature, place), limit) in features.iter_mut().zip(places).zip(&wanted.limits) {
+    for ((cells, place), limit) in features.iter_mut().zip(places).zip(&wanted.limits) {
         let value = match place {
             Place::Nowhere => {
-                feature.cells.push(OnlineCell::NONE);
+                cells.push(OnlineCell::NONE);
                 continue;
             }
             Place::Stored(place, kind) => stored
@@ -442,7 +429,7 @@ fn cells(
                 .json(),
             Place::Demanded(at) => computed.get(*at).cloned().unwrap_or(Value::Null),
         };
-        feature.cells.push(OnlineCell {
+        cells.push(OnlineCell {
             value,
             found: true,
             event: found.event,

@@ -59,8 +59,15 @@ fn a_change_that_nobody_who_serves_reads_is_taken_and_an_old_version_stays() {
     let house = House::new();
     let catalog = &house.services.catalog;
     catalog.adopt().unwrap();
+    let limit = || {
+        let resolved = catalog.resolved(&["color_x:x"]).unwrap();
+        resolved.wanted()[0].limits[0]
+    };
+    assert_eq!(limit(), Some(7 * 86_400_000_000));
     edit(&house, "ttl = \"7d\"", "ttl = \"1d\"");
     catalog.adopt().unwrap();
+    // what was resolved for a request before does not outlive the definition
+    assert_eq!(limit(), Some(86_400_000_000));
     let now = catalog.definition("color_x").unwrap();
     assert_eq!((now.view.version, now.view.ttl), (2, Some(86_400_000_000)));
     let before = catalog.definition("color_x@1").unwrap();

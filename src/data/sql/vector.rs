@@ -9,7 +9,7 @@ use arrow_array::{Array, StringArray};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-/// Whole numbers up to here are exact as numbers: 2 to the power of 53.
+/// Whole numbers below this are exact as numbers: 2 to the power of 53, to which the next one is rounded.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Nothing known, in a truth value.
@@ -132,7 +132,7 @@ impl<'a> Vector<'a> {
             return Some((values, whole));
         }
         let values = self.number()?.into_owned();
-        if is_whole && values.iter().any(|value| value.abs() > EXACT) {
+        if is_whole && values.iter().any(|value| value.abs() >= EXACT) {
             return None;
         }
         let whole = vec![is_whole; values.len()];
@@ -318,6 +318,11 @@ fn arithmetic<'a>(kind: Two, left: Vector<'a>, right: Vector<'a>) -> Option<Vect
     if is_whole(&left) && is_whole(&right) {
         return whole_arithmetic(kind, left, right);
     }
+    if kind == Two::Remainder && (left.is_number() || right.is_number()) {
+        // of whole numbers here, and of none that a number would round
+        let ((left, _), (right, _)) = (left.mixed()?, right.mixed()?);
+        return Some(Number(Cow::Owned(numbers(kind, &left, &right))));
+    }
     if left.is_number() || right.is_number() {
         let (left, right) = (left.number()?, right.number()?);
         return Some(Number(Cow::Owned(numbers(kind, &left, &right))));
@@ -331,7 +336,11 @@ fn arithmetic<'a>(kind: Two, left: Vector<'a>, right: Vector<'a>) -> Option<Vect
         if whole && kind == Two::Divide {
             *value = value.trunc();
         }
-        if whole && value.abs() > EXACT {
+        if whole {
+            // whole numbers have no negative nothing
+            *value += 0.0;
+        }
+        if whole && value.abs() >= EXACT {
             return None;
         }
         stays.push(whole);

@@ -2,20 +2,24 @@
 //! means over 1 h, 3 h and 24 h of 5,000,000 events, from Parquet to the result, beside Polars and DuckDB on the same
 //! files: medians of wall and CPU seconds, peak memory, and ratios to ours.
 //!
-//! `cargo bench --bench features -- [--python PATH] [--runs N] [--rows N] [--facts N]`. `--python`: an interpreter with
+//! `cargo bench --bench features -- [--python PATH] [--runs N] [--rows N] [--facts N] [--patience SECONDS]`. `--python`: an interpreter with
 //! `polars` and `duckdb`; without it only ours is measured. Every measurement is a process of its own.
 
 #![allow(clippy::print_stdout)]
 
-use arrow_array::{ArrayRef, Float64Array, Int64Array, TimestampMicrosecondArray};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, TimestampMicrosecondArray};
 use serde_json::{Value, json};
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use trainyard::data::file_join::FileJoin;
-use trainyard::data::{Frame, source};
+use trainyard::data::keys::Directory;
+use trainyard::data::timeline::Timeline;
+use trainyard::data::{Frame, source, window};
 use trainyard::domain::feature::{Aggregate, Entity, FeatureView, WindowSpec};
 use trainyard::domain::job::{DataSource, ViewUse};
 
@@ -53,15 +57,24 @@ fn main() -> Outcome {
     }
     println!("{rows} rows, {facts} facts and events, medians of {runs} runs");
     let python = option("--python");
+    let patience = Duration::from_secs(count("--patience", 120)? as u64);
     for (task, what) in [
         ("join", "join, from Parquet to memory"),
         ("write", "join, from Parquet to Parquet"),
-        ("windows", "means over 1 h, 3 h and 24 h"),
+        ("windows", "means over 1 h, 3 h and 24 h at every event"),
+        (
+            "asked",
+            "the same means, joined to the rows of another file",
+        ),
     ] {
         println!("\n{what}");
         let me = std::env::current_exe()?;
         let mut first: Option<Measured> = None;
         for engine in ["trainyard", "polars", "duckdb"] {
+            // only ours has rows that ask at other instants than those of the events
+            if task == "asked" && engine != "trainyard" {
+                continue;
+            }
             let mut measured = Vec::with_capacity(runs);
             for _ in 0..runs {
                 let mut command = match (engine, &python) {
@@ -81,7 +94,10 @@ fn main() -> Outcome {
                         command
                     }
                 };
-                let output = command.output()?;
+                let Some(output) = patiently(&mut command, patience)? else {
+                    println!("  {engine:10} no result after {} s", patience.as_secs());
+                    break;
+                };
                 if !output.status.success() {
                     return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
                 }
@@ -94,6 +110,24 @@ fn main() -> Outcome {
         }
     }
     Ok(())
+}
+
+/// What a process says in the end; none when it has not ended after `patience`.
+fn patiently(command: &mut Command, patience: Duration) -> Outcome<Option<Output>> {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let began = Instant::now();
+    while child.try_wait()?.is_none() {
+        if began.elapsed() > patience {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(Some(child.wait_with_output()?))
 }
 
 /// What a run took.
@@ -141,7 +175,10 @@ impl Measured {
 
 /// One measurement of ours, as the peers' script prints it.
 fn ours(task: &str, folder: &Path) -> Outcome {
-    let windows = task == "windows";
+    if task == "windows" {
+        return at_every_event(folder);
+    }
+    let windows = task == "asked";
     let join = FileJoin {
         rows: vec![folder.join(if windows {
             "asks.parquet"
@@ -195,6 +232,34 @@ fn ours(task: &str, folder: &Path) -> Outcome {
     println!(
         "{}",
         json!({ "wall": wall, "cpu": cpu, "peak": peak, "sums": totals, "counts": counts })
+    );
+    Ok(())
+}
+
+/// The means at each event: one file is read, and its rows both ask and answer.
+fn at_every_event(folder: &Path) -> Outcome {
+    let (began, before) = (Instant::now(), cpu()?);
+    let columns = ["entity", "at", "value"].map(str::to_owned);
+    let events = source::read(&[folder.join("events.parquet")], Some(&columns))?;
+    let at = events
+        .column("at")?
+        .as_primitive::<TimestampMicrosecondType>();
+    let at = Int64Array::new(at.values().clone(), at.nulls().cloned());
+    let (directory, entity) = Directory::new(&[events.column("entity")?], events.rows());
+    let line = Timeline::new(&entity, directory.count(), &at, None);
+    let wanted = [1, 3, 24].map(|hours| (Aggregate::Mean, hours * HOUR));
+    let value = events.column("value")?;
+    let means = window::aggregate(value, &line, &line, events.rows(), &wanted, None)?;
+    let (wall, cpu) = (began.elapsed().as_secs_f64(), cpu()? - before);
+    let means = means.iter().map(|mean| mean.as_primitive::<Float64Type>());
+    let sums: Vec<f64> = means
+        .clone()
+        .map(|mean| mean.iter().flatten().sum())
+        .collect();
+    let counts: Vec<usize> = means.map(|mean| mean.len() - mean.null_count()).collect();
+    println!(
+        "{}",
+        json!({ "wall": wall, "cpu": cpu, "peak": peak()?, "sums": sums, "counts": counts })
     );
     Ok(())
 }

@@ -45,12 +45,12 @@ DUCK_JOIN = f"""
     order by r.row"""
 
 DUCK_WINDOWS = f"""
-    select entity, at,
+    select entity, "at",
         avg(value) over one as mean_1h, avg(value) over three as mean_3h, avg(value) over day as mean_24h
     from '{folder}/events.parquet'
-    window one as (partition by entity order by at range between interval 3599999999 microseconds preceding and current row),
-        three as (partition by entity order by at range between interval 10799999999 microseconds preceding and current row),
-        day as (partition by entity order by at range between interval 86399999999 microseconds preceding and current row)"""
+    window one as (partition by entity order by "at" range between interval 3599999999 microseconds preceding and current row),
+        three as (partition by entity order by "at" range between interval 10799999999 microseconds preceding and current row),
+        day as (partition by entity order by "at" range between interval 86399999999 microseconds preceding and current row)"""
 
 columns = ["mean_1h", "mean_3h", "mean_24h"] if task == "windows" else ["f0", "f9"]
 if engine == "polars":

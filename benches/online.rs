@@ -1,8 +1,8 @@
 //! The online store as its clients see it: materializing rows of 20 features, and `/get-online-features` at 8 kept
 //! connections, beside a real `feast serve` (SQLite online store) on the same data in the same run.
 //!
-//! `cargo bench --bench online [-- --feast DIR] [--entities 200000] [--requests 40000] [--peer-requests 800] [--program PATH]`. DIR holds
-//! `feast` and `python` with pandas; without it that column stays empty. Processor time is that of the server's processes.
+//! `cargo bench --bench online [-- --feast DIR] [--entities 200000] [--requests 40000] [--peer-requests 400] [--program PATH]`. DIR holds
+//! `feast` and `python` with pandas (whose server starts its workers anew after 1,000 requests); without it that column stays empty. Processor time is that of the server's processes.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::panic)]
 
@@ -51,7 +51,7 @@ impl Asked {
             feast: None,
             entities: 200_000,
             requests: 40_000,
-            peer_requests: 800,
+            peer_requests: 400,
         };
         let mut arguments = std::env::args().skip(1).filter(|name| name != "--bench");
         while let Some(name) = arguments.next() {

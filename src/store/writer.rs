@@ -287,9 +287,14 @@ mod tests {
     #[test]
     fn changes_that_take_long_are_committed_in_parts_and_none_is_forgotten() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("store.db")).unwrap();
+        let store = Arc::new(Store::open(&folder.path().join("store.db")).unwrap());
+        let committed = |store: &Store| -> Result<i64> {
+            store.read(|view| {
+                Ok(view.query_row("select count(*) from notices", [], |row| row.get(0))?)
+            })
+        };
         let (open, gate) = channel::<()>();
-        std::thread::scope(|scope| {
+        let seen: Vec<i64> = std::thread::scope(|scope| {
             scope.spawn(|| {
                 store.write(move |_| {
                     gate.recv().unwrap();
@@ -297,13 +302,14 @@ mod tests {
                 })
             });
             let slow = || {
-                store.write(|transaction| {
+                let reader = Arc::clone(&store);
+                store.write(move |transaction| {
                     std::thread::sleep(GROUP);
                     transaction.execute(
                         "insert into notices (at, level, text) values (1, 'info', 'x')",
                         [],
                     )?;
-                    Ok(())
+                    committed(&reader)
                 })
             };
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(slow)).collect();
@@ -311,14 +317,12 @@ mod tests {
                 std::thread::yield_now();
             }
             open.send(()).unwrap();
-            for thread in threads {
-                thread.join().unwrap().unwrap();
-            }
+            let answers = threads.into_iter().map(|thread| thread.join().unwrap());
+            answers.collect::<Result<_>>().unwrap()
         });
-        let count: i64 = store
-            .read(|view| Ok(view.query_row("select count(*) from notices", [], |row| row.get(0))?))
-            .unwrap();
-        assert_eq!(count, 4);
+        // in one transaction each would have seen nothing of the others
+        assert_eq!(seen.iter().max(), Some(&3));
+        assert_eq!(committed(&store).unwrap(), 4);
         let line = held(&store.writer.line);
         assert!(!line.led && line.leader.is_none() && line.waiting.is_empty());
     }

@@ -118,10 +118,9 @@ impl Floor {
     }
 
     /// All points of a metric; how many.
-    pub fn history(&self, run: &str, key: &str) -> Outcome<usize> {
+    pub fn history(&self, run: i64, key: i64) -> Outcome<usize> {
         let mut statement = self.connection.prepare_cached(
-            "select step, at, value from metrics where run = (select number from runs where id = ?1)
-             and key = (select id from metric_keys where name = ?2) order by step, at, value, nan",
+            "select step, at, value from metrics where run = ?1 and key = ?2 order by step, at, value, nan",
         )?;
         let points = statement
             .query_map(params![run, key], |row| {

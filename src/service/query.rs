@@ -49,6 +49,7 @@ fn attached<'a>(store: &'a Path, views: &'a [(&'a str, &'a str)]) -> Result<Opti
         name: relations::NAME,
         views,
         times: relations::TIMES,
+        functions: relations::register,
     }))
 }
 

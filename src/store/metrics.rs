@@ -1,19 +1,59 @@
-//! Metric points and the latest point of each metric.
+//! Metric points: how they are kept, and the latest of each metric. Their way back in order is [`history`].
+//!
+//! Points that come many at a time and after all that their metric has are packed, many in a row ([`pack`]). What comes alone,
+//! or late, is a row of its own. No point is kept twice, in whichever form.
+
+mod history;
+mod pack;
+
+pub use history::{count, curves, history, scan, scan_after};
 
 use super::runs;
-use crate::domain::metric::{Metric, Point, Points};
-use crate::domain::{ExperimentId, Result, Timestamp};
+use crate::domain::metric::{Metric, Points};
+use crate::domain::{Error, ExperimentId, Result, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use rustc_hash::FxHashMap;
 use std::cmp::Ordering;
+use std::fmt::Write;
 use std::sync::LazyLock;
 
-/// A value as the store has it: NaN is 0 with a mark.
+/// A point without its metric: where it stands among those of its metric, and what a next page begins after.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Place {
+    /// Its step.
+    pub step: i64,
+    /// Its time.
+    pub at: Timestamp,
+    /// Its value; may be NaN.
+    pub value: f64,
+}
+
+impl Place {
+    /// MLflow's order of points: step, then time, then value; NaN stands beside 0. Points of which none is before the other
+    /// may differ in that one is NaN.
+    fn newer(&self, than: &Self) -> bool {
+        self.three(than) == Ordering::Greater
+    }
+
+    /// The order in which points are kept: as [`Place::newer`], NaN after 0. Equal points are the same point.
+    fn order(&self, other: &Self) -> Ordering {
+        self.three(other)
+            .then(self.value.is_nan().cmp(&other.value.is_nan()))
+    }
+
+    fn three(&self, other: &Self) -> Ordering {
+        (self.step, self.at)
+            .cmp(&(other.step, other.at))
+            .then_with(|| stored(self.value).0.total_cmp(&stored(other.value).0))
+    }
+}
+
+/// A value as the store has it: NaN is 0 with a mark, and 0 has no sign.
 fn stored(value: f64) -> (f64, bool) {
     if value.is_nan() {
         (0.0, true)
     } else {
-        (value, false)
+        (value + 0.0, false)
     }
 }
 
@@ -25,12 +65,8 @@ fn loaded(row: &Row<'_>, value: usize, nan: usize) -> rusqlite::Result<f64> {
     })
 }
 
-/// MLflow's order of points: step, then time, then value.
-fn later(left: &Point, right: &Point) -> Ordering {
-    (left.step, left.timestamp)
-        .cmp(&(right.step, right.timestamp))
-        .then(stored(left.value).0.total_cmp(&stored(right.value).0))
-}
+/// Points of a metric that come together are packed from this many on.
+const PACKED: usize = 8;
 
 /// Points in one statement: the tree is walked from its root once for neighbours, and a statement's own price is shared.
 const ROWS: usize = 50;
@@ -45,6 +81,43 @@ static INSERT: LazyLock<[String; 2]> = LazyLock::new(|| {
     })
 });
 
+/// What a batch has of one metric: its number, its name, and the points in order, none twice.
+struct Group<'a> {
+    key: i64,
+    name: &'a str,
+    points: Vec<Place>,
+}
+
+/// The batch by metric, in the order of the metrics' numbers: the tree's own, which costs less than jumping about in it.
+fn groups<'a>(transaction: &Transaction<'_>, points: &'a Points) -> Result<Vec<Group<'a>>> {
+    let mut groups = points
+        .keys()
+        .iter()
+        .map(|name| {
+            Ok(Group {
+                key: key_id(transaction, name)?,
+                name,
+                points: Vec::new(),
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    for point in points.points() {
+        groups[point.key as usize].points.push(Place {
+            step: point.step,
+            at: point.timestamp,
+            value: point.value,
+        });
+    }
+    for group in &mut groups {
+        group.points.sort_unstable_by(Place::order);
+        group
+            .points
+            .dedup_by(|left, right| left.order(right) == Ordering::Equal);
+    }
+    groups.sort_unstable_by_key(|group| group.key);
+    Ok(groups)
+}
+
 /// Adds points to a run: the same point twice is kept once, the latest values move forward only.
 pub fn insert(
     transaction: &Transaction<'_>,
@@ -52,22 +125,36 @@ pub fn insert(
     experiment: &ExperimentId,
     points: &Points,
 ) -> Result<()> {
-    let keys = points
-        .keys()
-        .iter()
-        .map(|key| key_id(transaction, key))
-        .collect::<Result<Vec<i64>>>()?;
-    let mut latest: Vec<Option<&Point>> = vec![None; keys.len()];
-    let mut rows: Vec<(i64, &Point)> = Vec::with_capacity(points.points().len());
-    for point in points.points() {
-        let newest = &mut latest[point.key as usize];
-        if newest.is_none_or(|newest| later(point, newest) == Ordering::Greater) {
-            *newest = Some(point);
+    let mut rows: Vec<(i64, Place)> = Vec::new();
+    for group in groups(transaction, points)? {
+        let Some(newest) = group.points.last() else {
+            continue;
+        };
+        let latest = latest_point(transaction, number, group.key)?;
+        // Later than all that is there: none of these can be there already.
+        let late = latest.map_or(0, |latest| {
+            group.points.partition_point(|point| !point.newer(&latest))
+        });
+        let (late, fresh) = group.points.split_at(late);
+        rows.extend(
+            not_packed(transaction, number, group.key, late)?
+                .into_iter()
+                .map(|point| (group.key, point)),
+        );
+        if fresh.len() < PACKED {
+            rows.extend(fresh.iter().map(|point| (group.key, *point)));
+        } else {
+            for points in fresh.chunks(pack::MOST) {
+                put_pack(transaction, number, group.key, points)?;
+            }
         }
-        rows.push((keys[point.key as usize], point));
+        if !fresh.is_empty() {
+            put_latest(transaction, number, group.key, newest)?;
+        }
+        if latest.is_none() {
+            runs::count_use(transaction, experiment, "metric", group.name)?;
+        }
     }
-    // In the tree's own order, which costs less than jumping about in it.
-    rows.sort_by_key(|(key, point)| (*key, point.step));
     for rows in rows.chunks(ROWS) {
         if rows.len() == ROWS {
             put(transaction, &INSERT[0], number, rows)?;
@@ -77,25 +164,10 @@ pub fn insert(
             }
         }
     }
-    let mut latest: Vec<(i64, &Point)> = keys
-        .into_iter()
-        .zip(latest)
-        .filter_map(|(key, point)| Some((key, point?)))
-        .collect();
-    latest.sort_unstable_by_key(|(key, _)| *key);
-    for (key, point) in latest {
-        let name = &points.keys()[point.key as usize];
-        move_forward(transaction, number, experiment, (key, name), point)?;
-    }
     Ok(())
 }
 
-fn put(
-    transaction: &Transaction<'_>,
-    sql: &str,
-    number: i64,
-    rows: &[(i64, &Point)],
-) -> Result<()> {
+fn put(transaction: &Transaction<'_>, sql: &str, number: i64, rows: &[(i64, Place)]) -> Result<()> {
     let mut statement = transaction.prepare_cached(sql)?;
     for (row, (key, point)) in rows.iter().enumerate() {
         let (value, nan) = stored(point.value);
@@ -103,7 +175,7 @@ fn put(
         statement.raw_bind_parameter(first, number)?;
         statement.raw_bind_parameter(first + 1, key)?;
         statement.raw_bind_parameter(first + 2, point.step)?;
-        statement.raw_bind_parameter(first + 3, point.timestamp.0)?;
+        statement.raw_bind_parameter(first + 3, point.at.0)?;
         statement.raw_bind_parameter(first + 4, value)?;
         statement.raw_bind_parameter(first + 5, nan)?;
     }
@@ -111,33 +183,119 @@ fn put(
     Ok(())
 }
 
-/// Makes `point` the latest of its metric unless a later one is there.
-fn move_forward(
+fn put_pack(transaction: &Transaction<'_>, number: i64, key: i64, points: &[Place]) -> Result<()> {
+    let Some(first) = points.first() else {
+        return Ok(());
+    };
+    transaction
+        .prepare_cached(
+            "insert into metric_packs (run, key, first_step, first_at, points, data) values (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            number,
+            key,
+            first.step,
+            first.at.0,
+            points.len() as i64,
+            pack::pack(points)
+        ])?;
+    Ok(())
+}
+
+/// Those of `points` that no pack has.
+fn not_packed(
     transaction: &Transaction<'_>,
     number: i64,
-    experiment: &ExperimentId,
-    (key, name): (i64, &str),
-    point: &Point,
-) -> Result<()> {
+    key: i64,
+    points: &[Place],
+) -> Result<Vec<Place>> {
+    let mut left = Vec::new();
+    let mut near: Vec<Place> = Vec::new();
+    for point in points {
+        let has = |near: &[Place]| near.binary_search_by(|packed| packed.order(point)).is_ok();
+        // The pack of the point before is often this one's too.
+        let inside = near
+            .first()
+            .zip(near.last())
+            .is_some_and(|(first, last)| !first.newer(point) && !point.newer(last));
+        if inside && has(&near) {
+            continue;
+        }
+        let mut statement = transaction.prepare_cached(
+            "select id, data from metric_packs where run = ?1 and key = ?2 and (first_step, first_at) <= (?3, ?4)
+             order by first_step desc, first_at desc, id desc",
+        )?;
+        let mut packs = statement.query(params![number, key, point.step, point.at.0])?;
+        let mut packed = false;
+        while let Some(row) = packs.next()? {
+            near = unpacked(row)?;
+            packed = has(&near);
+            let before = near
+                .first()
+                .is_none_or(|first| (first.step, first.at) < (point.step, point.at));
+            if packed || before {
+                break;
+            }
+        }
+        if !packed {
+            left.push(*point);
+        }
+    }
+    Ok(left)
+}
+
+/// The points of a row of `id, data`.
+fn unpacked(row: &Row<'_>) -> Result<Vec<Place>> {
+    let packed = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+    pack::unpack(packed).ok_or_else(|| {
+        let id: i64 = row.get(0).unwrap_or_default();
+        Error::internal(format!(
+            "row {id} of `metric_packs` is damaged: restore the database from a copy"
+        ))
+    })
+}
+
+/// The points of a pack as a JSON list of `[step, time, value]`, for SQL: NaN is null, what is infinite is out of range.
+pub fn unpacked_as_json(packed: &[u8]) -> Option<String> {
+    let mut text = String::from("[");
+    for (number, point) in pack::unpack(packed)?.iter().enumerate() {
+        let comma = if number == 0 { "" } else { "," };
+        let value = match point.value {
+            value if value.is_nan() => "null".to_owned(),
+            f64::INFINITY => "9e999".to_owned(),
+            f64::NEG_INFINITY => "-9e999".to_owned(),
+            value => format!("{value:?}"),
+        };
+        let _ = write!(text, "{comma}[{},{},{value}]", point.step, point.at.0);
+    }
+    text.push(']');
+    Some(text)
+}
+
+fn latest_point(connection: &Connection, number: i64, key: i64) -> Result<Option<Place>> {
+    let latest = connection
+        .prepare_cached(
+            "select step, at, value, nan from latest_metrics where run = ?1 and key = ?2",
+        )?
+        .query_row([number, key], |row| {
+            Ok(Place {
+                step: row.get(0)?,
+                at: Timestamp(row.get(1)?),
+                value: loaded(row, 2, 3)?,
+            })
+        })
+        .optional()?;
+    Ok(latest)
+}
+
+fn put_latest(transaction: &Transaction<'_>, number: i64, key: i64, point: &Place) -> Result<()> {
     let (value, nan) = stored(point.value);
-    let row = params![number, key, point.step, point.timestamp.0, value, nan];
-    let moved = transaction
+    transaction
         .prepare_cached(
-            "update latest_metrics set step = ?3, at = ?4, value = ?5, nan = ?6
-             where run = ?1 and key = ?2 and (?3, ?4, ?5) > (step, at, value)",
+            "insert into latest_metrics (run, key, step, at, value, nan) values (?1, ?2, ?3, ?4, ?5, ?6)
+             on conflict (run, key) do update set step = ?3, at = ?4, value = ?5, nan = ?6",
         )?
-        .execute(row)?;
-    if moved > 0 {
-        return Ok(());
-    }
-    let first = transaction
-        .prepare_cached(
-            "insert or ignore into latest_metrics (run, key, step, at, value, nan) values (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?
-        .execute(row)?;
-    if first > 0 {
-        runs::count_use(transaction, experiment, "metric", name)?;
-    }
+        .execute(params![number, key, point.step, point.at.0, value, nan])?;
     Ok(())
 }
 
@@ -235,121 +393,5 @@ pub fn latest_of(
     Ok(())
 }
 
-/// Calls `each` with every point of a metric, in order of step, time, value.
-pub fn scan(
-    connection: &Connection,
-    number: i64,
-    key: &str,
-    mut each: impl FnMut(i64, Timestamp, f64),
-) -> Result<()> {
-    let mut statement = connection.prepare_cached(
-        "select step, at, value, nan from metrics
-         where run = ?1 and key = (select id from metric_keys where name = ?2) order by step, at, value, nan",
-    )?;
-    let mut rows = statement.query(params![number, key])?;
-    while let Some(row) = rows.next()? {
-        each(row.get(0)?, Timestamp(row.get(1)?), loaded(row, 2, 3)?);
-    }
-    Ok(())
-}
-
-/// Where a point stands among those of its metric: what a next page begins after.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Place {
-    /// Its step.
-    pub step: i64,
-    /// Its time.
-    pub at: Timestamp,
-    /// Its value; may be NaN.
-    pub value: f64,
-}
-
-/// Calls `each` with the points of a metric after `place`, at most `limit`, in order of step, time, value.
-pub fn scan_after(
-    connection: &Connection,
-    number: i64,
-    key: &str,
-    place: Option<Place>,
-    limit: u64,
-    mut each: impl FnMut(Place),
-) -> Result<()> {
-    let mut statement = connection.prepare_cached(
-        "select step, at, value, nan from metrics
-         where run = ?1 and key = (select id from metric_keys where name = ?2)
-           and (step, at, value, nan) > (?3, ?4, ?5, ?6) order by step, at, value, nan limit ?7",
-    )?;
-    // Nothing sorts before this: a nan mark is 0 at least.
-    let first = (i64::MIN, i64::MIN, f64::NEG_INFINITY, -1);
-    let (step, at, value, nan) = place.map_or(first, |place| {
-        let (value, nan) = stored(place.value);
-        (place.step, place.at.0, value, i32::from(nan))
-    });
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut rows = statement.query(params![number, key, step, at, value, nan, limit])?;
-    while let Some(row) = rows.next()? {
-        each(Place {
-            step: row.get(0)?,
-            at: Timestamp(row.get(1)?),
-            value: loaded(row, 2, 3)?,
-        });
-    }
-    Ok(())
-}
-
-/// Points of a metric, from `offset`, at most `limit`, in order of step, time, value.
-pub fn history(
-    connection: &Connection,
-    number: i64,
-    key: &str,
-    offset: u64,
-    limit: u64,
-) -> Result<Vec<Metric>> {
-    let mut statement = connection.prepare_cached(
-        "select step, at, value, nan from metrics
-         where run = ?1 and key = (select id from metric_keys where name = ?2)
-         order by step, at, value, nan limit ?3 offset ?4",
-    )?;
-    let points = statement
-        .query_map(
-            params![
-                number,
-                key,
-                i64::try_from(limit).unwrap_or(i64::MAX),
-                i64::try_from(offset).unwrap_or(i64::MAX)
-            ],
-            |row| {
-                Ok(Metric {
-                    key: key.to_owned(),
-                    value: loaded(row, 2, 3)?,
-                    timestamp: Timestamp(row.get(1)?),
-                    step: row.get(0)?,
-                })
-            },
-        )?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(points)
-}
-
-/// Points of a metric.
-pub fn count(connection: &Connection, number: i64, key: &str) -> Result<u64> {
-    let count: i64 = connection
-        .prepare_cached(
-            "select count(*) from metrics where run = ?1 and key = (select id from metric_keys where name = ?2)",
-        )?
-        .query_row(params![number, key], |row| row.get(0))?;
-    Ok(count.unsigned_abs())
-}
-
-/// Keys of a run that have more than one point, sorted.
-pub fn curves(connection: &Connection, number: i64) -> Result<Vec<String>> {
-    let mut statement = connection.prepare_cached(
-        "select k.name from latest_metrics l join metric_keys k on k.id = l.key
-         where l.run = ?1 and exists (
-             select 1 from metrics m where m.run = ?1 and m.key = l.key limit 1 offset 1
-         ) order by k.name",
-    )?;
-    let keys = statement
-        .query_map([number], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    Ok(keys)
-}
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0008_catalog.sql"),
     include_str!("migrations/0010_points.sql"),
     include_str!("migrations/0011_job_forms.sql"),
+    include_str!("migrations/0012_metric_packs.sql"),
 ];
 
 /// Brings the database up to date, each step in a transaction of its own.

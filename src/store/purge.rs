@@ -15,7 +15,8 @@ pub struct Doomed {
 }
 
 /// What refers to a row without declaring it, because a check for every point is dear: table, its column, and whose.
-const UNDECLARED: [(&str, &str, &str); 1] = [("metrics", "run", "runs")];
+const UNDECLARED: [(&str, &str, &str); 2] =
+    [("metrics", "run", "runs"), ("metric_packs", "run", "runs")];
 
 /// Removes the rows of every table that refers to `table` by `column`, whichever they are: a table that a later
 /// migration adds is not forgotten.
@@ -220,14 +221,20 @@ mod tests {
                  insert into runs (number, id, experiment, name, user, status, started, lifecycle, artifact_uri) values
                    (1, 'a', 0, 'a', 'ana', 'RUNNING', 1, 'active', 'x'), (2, 'b', 0, 'b', 'ana', 'RUNNING', 1, 'active', 'x');
                  insert into metric_keys (name) values ('loss');
-                 insert into metrics values (1, 1, 0, 1, 0.5, 0), (2, 1, 0, 1, 0.5, 0);",
+                 insert into metrics values (1, 1, 0, 1, 0.5, 0), (2, 1, 0, 1, 0.5, 0);
+                 insert into metric_packs (run, key, first_step, first_at, points, data)
+                 values (1, 1, 1, 1, 8, x'00'), (2, 1, 1, 1, 8, x'00');",
             )
             .unwrap();
         let transaction = connection.transaction().unwrap();
         run(&transaction, 1, &ExperimentId::from("0".to_owned())).unwrap();
-        let left: i64 = transaction
-            .query_row("select sum(run) from metrics", [], |row| row.get(0))
-            .unwrap();
-        assert_eq!(left, 2);
+        for table in ["metrics", "metric_packs"] {
+            let left: i64 = transaction
+                .query_row(&format!("select sum(run) from {table}"), [], |row| {
+                    row.get(0)
+                })
+                .unwrap();
+            assert_eq!(left, 2, "{table}");
+        }
     }
 }

@@ -1,6 +1,10 @@
 //! What a person's SQL may read of the database: views under plain names, whatever the tables behind them are called.
 //! Times are microseconds, as in datasets. Read only.
 
+use super::metrics;
+use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
+
 /// What the database is called in the views' text.
 pub const NAME: &str = "kept";
 
@@ -14,8 +18,11 @@ pub const VIEWS: &[(&str, &str)] = &[
     ),
     (
         "metrics",
-        "select r.id as run_id, k.name as key, case m.nan when 0 then m.value end as value, m.step, m.at * 1000 as at \
-         from kept.metrics m join kept.metric_keys k on k.id = m.key join kept.runs r on r.number = m.run \
+        "select r.id as run_id, k.name as key, m.value, m.step, m.at * 1000 as at \
+         from (select run, key, case nan when 0 then value end as value, step, at from kept.metrics union all \
+           select p.run, p.key, json_extract(t.value, '$[2]'), json_extract(t.value, '$[0]'), json_extract(t.value, '$[1]') \
+           from kept.metric_packs p, json_each(points_of(p.data)) t) m \
+         join kept.metric_keys k on k.id = m.key join kept.runs r on r.number = m.run \
          where r.lifecycle = 'active'",
     ),
     (
@@ -63,6 +70,18 @@ pub const VIEWS: &[(&str, &str)] = &[
     ),
 ];
 
+/// Makes the functions known that the views use.
+pub fn register(connection: &Connection) -> rusqlite::Result<()> {
+    let pure = FunctionFlags::SQLITE_UTF8
+        | FunctionFlags::SQLITE_DETERMINISTIC
+        | FunctionFlags::SQLITE_INNOCUOUS;
+    connection.create_scalar_function("points_of", 1, pure, |context| {
+        metrics::unpacked_as_json(context.get_raw(0).as_blob()?).ok_or_else(|| {
+            rusqlite::Error::UserFunctionError("points_of: these are no packed points".into())
+        })
+    })
+}
+
 /// Columns of the views that hold times.
 pub const TIMES: &[&str] = &[
     "started",
@@ -94,6 +113,7 @@ mod tests {
                 [path.to_str().unwrap()],
             )
             .unwrap();
+        register(&connection).unwrap();
         for (name, select) in VIEWS {
             let statement = connection.prepare(select);
             assert!(statement.is_ok(), "{name}: {:?}", statement.err());

@@ -103,7 +103,9 @@ pub fn tally(connection: &Connection, number: i64) -> Result<Tally> {
     let (params, tags, points, inputs): (i64, i64, i64, i64) = connection
         .prepare_cached(
             "select (select count(*) from params where run = ?1), (select count(*) from tags where run = ?1),
-                    (select count(*) from metrics where run = ?1), (select count(*) from inputs where run = ?1)",
+                    (select count(*) from metrics where run = ?1)
+                    + (select coalesce(sum(points), 0) from metric_packs where run = ?1),
+                    (select count(*) from inputs where run = ?1)",
         )?
         .query_row([number], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))

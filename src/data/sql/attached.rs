@@ -20,6 +20,8 @@ pub struct Attached<'a> {
     pub views: &'a [(&'a str, &'a str)],
     /// Columns of the views that hold times, as microseconds: in a result, whole numbers of these names are times.
     pub times: &'a [&'a str],
+    /// Makes the functions known that the views use besides SQL's own.
+    pub functions: fn(&Connection) -> rusqlite::Result<()>,
 }
 
 /// A step of a plan: how deep below the first ones it stands, and what is done.
@@ -102,6 +104,7 @@ fn attach(
             [path],
         )
         .map_err(failed)?;
+    (attached.functions)(connection).map_err(failed)?;
     for (name, select) in attached.views {
         if tables
             .iter()
@@ -177,6 +180,7 @@ mod tests {
                 ("names", "select 1"),
             ],
             times: &["at"],
+            functions: |_| Ok(()),
         };
         let frame = Frame::from_columns(vec![(
             "id".into(),

@@ -13,7 +13,7 @@ use crate::domain::job::{JobResult, ViewUse};
 use crate::domain::{Clock, Error, SystemClock};
 use crate::workspace::Workspace;
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `features join`.
 #[derive(Args, Debug)]
@@ -44,7 +44,8 @@ pub(crate) struct JoinArgs {
     /// Call features `view__feature`
     #[arg(long, requires = "entities")]
     full_names: bool,
-    /// Memory that the join may use [default: `runtime.memory`, else a quarter of the machine's]
+    /// Memory that the join may hold; what is more goes by way of the disk, beside `--out` [default: `runtime.memory`,
+    /// else a quarter of what this machine, its control group or `ulimit -v` allow]
     #[arg(long, value_name = "512MB", value_parser = crate::config::bytes, requires = "entities")]
     memory: Option<u64>,
     /// CSV, Parquet or JSON lines, by its ending
@@ -110,6 +111,7 @@ fn of_files(args: &JoinArgs, connection: &Connection, output: &Output) -> Result
     if output.json {
         output.document(&serde_json::json!({
             "path": join.output, "rows": joined.rows, "chunks": joined.chunks,
+            "parts": joined.parts, "spilled": joined.spilled,
             "found": joined.found.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
         }))?;
         return Ok(Exit::Done);
@@ -128,6 +130,13 @@ fn of_files(args: &JoinArgs, connection: &Connection, output: &Output) -> Result
         joined.rows,
         join.output.display()
     ));
+    if joined.parts > 0 {
+        output.line(format!(
+            "joined in {} parts by way of the disk ({} MiB), which `--memory` spares",
+            joined.parts,
+            joined.spilled.div_ceil(1 << 20)
+        ));
+    }
     Ok(Exit::Done)
 }
 
@@ -218,9 +227,25 @@ fn keys(map: &[(String, String)], scopes: &[&str], scope: &str, view: &FeatureVi
         .collect()
 }
 
-/// A quarter of the machine's memory.
+/// A quarter of the memory that this process may have: the machine's, its control groups', its own limit's.
 fn a_quarter() -> u64 {
     let machine = rustix::system::sysinfo();
     let bytes = machine.totalram as u64 * u64::from(machine.mem_unit);
-    (bytes / 4).max(256 << 20)
+    let own = rustix::process::getrlimit(rustix::process::Resource::As).current;
+    let limits = [Some(bytes), own, of_control_groups()];
+    let least = limits.into_iter().flatten().min().unwrap_or(bytes);
+    (least / 4).max(64 << 20)
+}
+
+/// The least of the limits of this process' control group (version 2) and those around it.
+fn of_control_groups() -> Option<u64> {
+    let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let path = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let root = Path::new("/sys/fs/cgroup");
+    let around = Path::new(path).ancestors();
+    let limit = |group: &Path| {
+        let text = std::fs::read_to_string(root.join(group).join("memory.max"));
+        text.ok()?.trim().parse().ok()
+    };
+    around.filter_map(limit).min()
 }

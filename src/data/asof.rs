@@ -72,8 +72,8 @@ impl<'a> Latest<'a> {
         }
     }
 
-    /// Offers facts that are numbered from `first`.
-    pub fn offer(&mut self, facts: Facts<'_>, first: u64) {
+    /// Offers facts; `number` of each of them, by its position. Of two that are tied the greater number wins.
+    pub fn offer(&mut self, facts: Facts<'_>, number: impl Fn(usize) -> u64) {
         let created = facts.created.map(|created| (created, created.values()));
         let events = facts.event.values();
         let has_nulls = facts.event.null_count() > 0;
@@ -104,7 +104,7 @@ impl<'a> Latest<'a> {
             let offer = Offer {
                 event,
                 created: created.unwrap_or(i64::MIN),
-                number: first + at as u64 + 1,
+                number: number(at) + 1,
             };
             let best = &mut self.best[start + place];
             if offer > *best {
@@ -156,7 +156,7 @@ pub fn latest(asked: &Timeline, rows: usize, facts: Facts<'_>, ttl: Option<i64>)
                 created: created.as_ref(),
                 known_as_of: facts.known_as_of,
             };
-            search.offer(part, piece.start as u64);
+            search.offer(part, |at| (piece.start + at) as u64);
             Ok(())
         },
     );
@@ -267,7 +267,7 @@ mod tests {
                     event: &event.slice(piece.start, piece.len()),
                     created: has_created.then_some(&created),
                     known_as_of,
-                }, piece.start as u64);
+                }, |at| (piece.start + at) as u64);
             }
             let pieces = merged(searches.into()).unwrap().winners(at.len());
             let pieces: Vec<Option<u32>> = pieces.into_iter().map(|w| (w != NOBODY).then_some(w as u32)).collect();

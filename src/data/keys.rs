@@ -216,7 +216,7 @@ fn bits(value: f64) -> Option<u64> {
 }
 
 /// The whole number that `value` is, if it is one.
-fn exact(value: f64) -> Option<i64> {
+pub(super) fn exact(value: f64) -> Option<i64> {
     let whole = value as i64;
     (whole as f64 == value && whole != i64::MAX).then_some(whole)
 }

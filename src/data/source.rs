@@ -11,7 +11,7 @@ use super::{Error, Frame, Result, csv, json_lines, parquet_file};
 use crate::domain::dataset::ColumnKind;
 use crate::domain::{printable_path, quotable};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -146,6 +146,12 @@ impl Scan {
             .iter()
             .map(|target| (target.name.clone(), target.kind))
             .collect()
+    }
+
+    /// The types of the columns, as they come.
+    pub(super) fn types(&self) -> Vec<DataType> {
+        let fields = self.schema.fields().iter();
+        fields.map(|field| field.data_type().clone()).collect()
     }
 
     /// How many rows there will be.

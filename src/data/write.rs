@@ -4,7 +4,10 @@ use super::frame::texts;
 use super::{Error, Frame, Result};
 use crate::domain::printable_path;
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, BooleanArray, Float64Array, Int64Array, StringArray};
+use arrow_array::{
+    Array, BooleanArray, Float64Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray,
+    UInt32Array,
+};
 use arrow_schema::DataType;
 use std::fmt::Write as _;
 use std::fs::File;
@@ -22,6 +25,10 @@ pub(super) fn write(frame: &Frame, path: &Path) -> Result<()> {
 /// Rows of a Parquet file that are packed together; the memory that writing takes.
 const GROUP: usize = 256 * 1024;
 
+/// Rows that are given to a Parquet file at once, counted from its first: where pages end depends on it, and so a file is
+/// the same whatever pieces its rows come in.
+const PIECE: usize = 8 * 1024;
+
 /// A file that is written a piece at a time, and there under its name only when it is whole.
 pub(super) struct Writer {
     path: PathBuf,
@@ -32,7 +39,8 @@ pub(super) struct Writer {
 }
 
 enum Form {
-    Parquet(parquet::arrow::ArrowWriter<File>),
+    /// With the last rows, which are no whole piece yet.
+    Parquet(parquet::arrow::ArrowWriter<File>, Option<RecordBatch>),
     Csv(::csv::Writer<BufWriter<File>>),
     JsonLines(BufWriter<File>),
 }
@@ -63,7 +71,7 @@ impl Writer {
             return Err(failed(&self.path, &"the rows have other columns"));
         }
         let outcome = match &mut self.form {
-            Some(Form::Parquet(out)) => out.write(&frame.batch).map_err(Into::into),
+            Some(Form::Parquet(out, rest)) => parquet(&frame.batch, out, rest),
             Some(Form::Csv(out)) => csv(frame, out),
             Some(Form::JsonLines(out)) => json_lines(frame, out),
             None => Ok(()),
@@ -133,11 +141,8 @@ fn begin(ending: &str, frame: &Frame, file: File) -> Outcome<Form> {
                 .set_max_row_group_row_count(Some(GROUP))
                 .build();
             let schema = frame.batch.schema();
-            Form::Parquet(parquet::arrow::ArrowWriter::try_new(
-                file,
-                schema,
-                Some(properties),
-            )?)
+            let out = parquet::arrow::ArrowWriter::try_new(file, schema, Some(properties))?;
+            Form::Parquet(out, None)
         }
         "csv" => {
             let mut out = ::csv::Writer::from_writer(BufWriter::new(file));
@@ -150,13 +155,62 @@ fn begin(ending: &str, frame: &Frame, file: File) -> Outcome<Form> {
 
 fn end(form: Form) -> Outcome<File> {
     Ok(match form {
-        Form::Parquet(out) => out.into_inner()?,
+        Form::Parquet(mut out, rest) => {
+            if let Some(rest) = rest {
+                out.write(&plain(&rest)?)?;
+            }
+            out.into_inner()?
+        }
         Form::Csv(out) => {
             let buffered = out.into_inner().map_err(|error| error.to_string())?;
             buffered.into_inner().map_err(|error| error.to_string())?
         }
         Form::JsonLines(out) => out.into_inner().map_err(|error| error.to_string())?,
     })
+}
+
+fn parquet(
+    rows: &RecordBatch,
+    out: &mut parquet::arrow::ArrowWriter<File>,
+    rest: &mut Option<RecordBatch>,
+) -> Outcome {
+    let mut at = 0;
+    if let Some(held) = rest.take() {
+        at = (PIECE - held.num_rows()).min(rows.num_rows());
+        let parts = [&held, &rows.slice(0, at)];
+        let whole = arrow_select::concat::concat_batches(&held.schema(), parts)?;
+        if whole.num_rows() < PIECE {
+            *rest = Some(whole);
+            return Ok(());
+        }
+        out.write(&plain(&whole)?)?;
+    }
+    while rows.num_rows() - at >= PIECE {
+        out.write(&plain(&rows.slice(at, PIECE))?)?;
+        at += PIECE;
+    }
+    if at < rows.num_rows() {
+        // a copy, so that the other rows need not stay
+        let last: UInt32Array = (at as u32..rows.num_rows() as u32)
+            .collect::<Vec<_>>()
+            .into();
+        *rest = Some(arrow_select::take::take_record_batch(rows, &last)?);
+    }
+    Ok(())
+}
+
+/// Without lists of nulls in which there are none, which the packing would tell from no list.
+fn plain(rows: &RecordBatch) -> Outcome<RecordBatch> {
+    let mut columns = rows.columns().to_vec();
+    for column in &mut columns {
+        if column.nulls().is_some_and(|nulls| nulls.null_count() == 0) {
+            let data = column.to_data().into_builder().nulls(None).build()?;
+            *column = arrow_array::make_array(data);
+        }
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+    let plain = RecordBatch::try_new_with_options(rows.schema(), columns, &options);
+    Ok(plain?)
 }
 
 fn csv(frame: &Frame, out: &mut ::csv::Writer<BufWriter<File>>) -> Outcome {

@@ -131,3 +131,56 @@ fn a_feature_that_knows_the_future_is_flagged() {
     let refused = house.refused(2, &["features", "check", "plane"]);
     assert!(refused.contains("available_at"), "{refused}");
 }
+
+#[test]
+fn rows_beyond_memory_come_out_the_same_and_leave_nothing_behind() {
+    let house = House::new(WEATHER);
+    let mixed = |number: u64| number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+    let day = |number: u64| format!("2013-01-{:02}T{:02}", 1 + number % 28, number / 28 % 24);
+    let mut weather = String::from("airport,hour,known,temp,rain\n");
+    for fact in 0..20_000 {
+        let (airport, hour) = (mixed(fact) % 700, day(mixed(fact + 50_000)));
+        weather += &format!(
+            "A{airport},{hour}:00:00Z,{hour}:40:00Z,{},{}\n",
+            fact % 40,
+            fact % 3
+        );
+    }
+    house.write("weather.csv", weather);
+    let mut rows = String::from("id,event_timestamp,airport,note\n");
+    for row in 0..12_000 {
+        let (airport, hour) = (mixed(row + 90_000) % 800, day(mixed(row + 70_000)));
+        rows += &format!("{row},{hour}:59:00+01:00,A{airport},a note of row {row}\n");
+    }
+    house.write("rows.csv", rows);
+    let join = |memory: &str, out: &str| {
+        let (rows, out) = (house.path("rows.csv"), house.path(out));
+        let joined = house.json(&[
+            "features",
+            "join",
+            "--entities",
+            rows.to_str().unwrap(),
+            "--features",
+            "weather:*",
+            "--out",
+            out.to_str().unwrap(),
+            "--memory",
+            memory,
+        ]);
+        assert_eq!(joined["rows"], 12_000, "{joined:#}");
+        (joined, std::fs::read(out).unwrap())
+    };
+    let (whole, expected) = join("1GiB", "whole.csv");
+    assert_eq!(whole["parts"], 0, "{whole:#}");
+    let (spilled, found) = join("1MiB", "spilled.csv");
+    assert!(spilled["parts"].as_u64().unwrap() > 1, "{spilled:#}");
+    assert!(
+        spilled["spilled"].as_u64().unwrap() > 1 << 20,
+        "{spilled:#}"
+    );
+    assert!(found == expected);
+    let left = std::fs::read_dir(house.path("")).unwrap();
+    let names = left.map(|file| file.unwrap().file_name().to_string_lossy().into_owned());
+    let left: Vec<String> = names.filter(|name| name.ends_with(".tmp")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}

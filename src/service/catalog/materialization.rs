@@ -2,6 +2,7 @@
 
 use super::Catalog;
 use crate::data::online::batch::BatchFile;
+use crate::data::row_wise::RowWise;
 use crate::data::{self, profile};
 use crate::domain::job::{DataSource, JobResult, MaterializeSpec};
 use crate::domain::profile::Profile;
@@ -27,14 +28,13 @@ impl Catalog {
         if spec.from.is_some_and(|from| from > spec.as_of) {
             return Err(Error::invalid("`from` is after `to`"));
         }
-        spec.since = match &spec.source {
-            DataSource::Files(_) if !full => self
+        if !full && RowWise::of(&spec.source).is_ok() {
+            spec.since = self
                 .online_store()?
                 .generation(&spec.view.name)?
                 .filter(|generation| generation.meta.definition == definition(&spec))
-                .and_then(|generation| generation.since()),
-            _ => None,
-        };
+                .and_then(|generation| generation.since());
+        }
         Ok(spec)
     }
 
@@ -155,12 +155,8 @@ fn partial(meta: &mut Meta, spec: &MaterializeSpec) {
 /// The digest of everything in a view that its stored values depend on.
 pub(super) fn definition(spec: &MaterializeSpec) -> String {
     let view = &spec.view;
-    let source = match &spec.source {
-        DataSource::Files(snapshot) => &snapshot.dataset,
-        DataSource::Sql { sql, .. } => sql,
-    };
     let parts = serde_json::json!([
-        source,
+        asked_of(&spec.source),
         view.entity.keys,
         view.event_time,
         view.available_at,
@@ -171,4 +167,15 @@ pub(super) fn definition(spec: &MaterializeSpec) -> String {
     ]);
     let digest = Sha256::digest(parts.to_string());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The dataset of files, or the statements down to it.
+fn asked_of(source: &DataSource) -> serde_json::Value {
+    match source {
+        DataSource::Files(snapshot) => snapshot.dataset.clone().into(),
+        DataSource::Sql { name, sql, from } => {
+            let below: Vec<serde_json::Value> = from.iter().map(asked_of).collect();
+            serde_json::json!([name, sql, below])
+        }
+    }
 }

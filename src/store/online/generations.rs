@@ -8,9 +8,9 @@ use super::rows::{
 use super::{Generation, Meta, Online, PIECE, Rows};
 use crate::data::online::merge::{self, Rules};
 use crate::data::online::{OnlineRow, PUSHED};
+use crate::data::segment;
 use crate::domain::online::{FileSpan, Since};
 use crate::domain::{Error, Result};
-use crate::store::push_log;
 use std::path::Path;
 use std::sync::PoisonError;
 
@@ -279,7 +279,7 @@ fn order(files: &[FileSpan]) -> Vec<u32> {
     let mut places: Vec<usize> = (0..files.len()).collect();
     places.sort_by_key(|at| {
         let path = &files[*at].stamp.path;
-        (push_log::is_segment(Path::new(path)), path)
+        (segment::is_segment(Path::new(path)), path)
     });
     let mut order = vec![0; files.len()];
     for (rank, at) in places.into_iter().enumerate() {

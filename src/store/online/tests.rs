@@ -40,6 +40,7 @@ fn meta(taken: &str, files: &[&str]) -> Meta {
                     modified: 0,
                 },
                 known: None,
+                columns: Vec::new(),
             })
             .collect(),
         ..Meta::default()

@@ -8,9 +8,11 @@ use crate::domain::job::{DataSource, JobResult, MaterializeSpec};
 use crate::domain::profile::Profile;
 use crate::domain::{Error, Event, Result, Timestamp};
 use crate::store::catalog::{self as rows, Materialization};
+use crate::store::jobs;
 use crate::store::online::{Generation, Meta};
+use crate::store::push_log::{Merged, Spared};
 use sha2::{Digest, Sha256};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Up to this many entities the profile of the values is made anew when some of them changed.
 const PROFILED: u64 = 200_000;
@@ -132,6 +134,39 @@ impl Catalog {
         let bodies = rows.iter().map(|row| row.body.as_slice());
         let table = data::online::frame(&generation.meta.layout, bodies)?;
         Ok(profile::profile(&table))
+    }
+
+    /// Puts small files of pushed rows together, of all datasets; called now and then by somebody who has time. What a view
+    /// goes on from is not put together with what it has not read yet.
+    pub fn merge_pushed(&self) -> Result<Merged> {
+        let mut read = Vec::new();
+        for view in self.to_materialize()? {
+            let generation = self.generation(&view)?;
+            let files = generation.iter().flat_map(|one| &one.meta.files);
+            let files: Vec<PathBuf> = files.map(|span| PathBuf::from(&span.stamp.path)).collect();
+            read.push(files);
+        }
+        let named = |path: &Path| {
+            let path = path.to_string_lossy();
+            self.core
+                .store
+                .read(|connection| jobs::is_named(connection, &path))
+        };
+        let mut merged = Merged::default();
+        for dataset in self.core.pushed.datasets()? {
+            let ends = read
+                .iter()
+                .filter_map(|files| self.core.pushed.end(&dataset, files));
+            let ends: Vec<u32> = ends.collect();
+            let round = self
+                .core
+                .pushed
+                .merge(&dataset, &Spared::new(&ends, &named))?;
+            merged.files += round.files;
+            merged.into += round.into;
+            merged.removed += round.removed;
+        }
+        Ok(merged)
     }
 
     /// The generation of a view's online values.

@@ -12,11 +12,13 @@ mod rows;
 mod tests;
 
 use super::Store;
-use crate::data::online::{Layout, OnlineRow, PUSHED};
+use crate::data::online::{Layout, OnlineRow, PUSHED, merge};
 use crate::domain::Result;
 use crate::domain::online::{FileSpan, Since};
 use rows::{get, new_generation, number, prepare, put, remember, set_current};
+use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
@@ -127,14 +129,7 @@ impl Online {
     pub fn push(&self, view: &str, empty: Meta, rows: Vec<OnlineRow>) -> Result<Pushed> {
         let name = view.to_owned();
         self.store.write(move |transaction| {
-            let generation = match number(transaction, &name)? {
-                Some((id, _)) => id,
-                None => {
-                    let id = new_generation(transaction, &name)?;
-                    set_current(transaction, &name, id, 0, &empty)?;
-                    id
-                }
-            };
+            let generation = begun(transaction, &name, &empty)?;
             let mut pushed = Pushed::default();
             for row in rows {
                 let there = get(transaction, generation, &row.key)?;
@@ -159,4 +154,63 @@ impl Online {
             Ok(pushed)
         })
     }
+
+    /// Puts values in that were counted anew from what is there and what was pushed; `windows`: the places of those that
+    /// windows are. Of an entity whose newest fact is another one, or was there before, only the windows change.
+    pub fn recount(
+        &self,
+        view: &str,
+        empty: Meta,
+        rows: Vec<OnlineRow>,
+        windows: Vec<usize>,
+    ) -> Result<Pushed> {
+        let name = view.to_owned();
+        self.store.write(move |transaction| {
+            let generation = begun(transaction, &name, &empty)?;
+            let mut pushed = Pushed::default();
+            for row in rows {
+                let row = match get(transaction, generation, &row.key)? {
+                    None => Some(row),
+                    Some(there) => {
+                        let order = (there.event, there.created).cmp(&(row.event, row.created));
+                        match (order, row.source) {
+                            (Ordering::Less, _) | (Ordering::Equal, PUSHED) => Some(row),
+                            _ if windows.is_empty() => None,
+                            _ => {
+                                let met = merge::with_windows(there, &row.body, &windows)?;
+                                if met.source != PUSHED {
+                                    pushed.taken += 1;
+                                    put(transaction, generation, &met)?;
+                                    continue;
+                                }
+                                Some(met)
+                            }
+                        }
+                    }
+                };
+                let Some(row) = row else {
+                    pushed.older += 1;
+                    continue;
+                };
+                pushed.taken += 1;
+                let row = OnlineRow {
+                    source: PUSHED,
+                    ..row
+                };
+                remember(transaction, &name, &row)?;
+                put(transaction, generation, &row)?;
+            }
+            Ok(pushed)
+        })
+    }
+}
+
+/// The view's generation; one of nothing but what is pushed is begun when there is none.
+fn begun(transaction: &Transaction<'_>, view: &str, empty: &Meta) -> Result<i64> {
+    if let Some((id, _)) = number(transaction, view)? {
+        return Ok(id);
+    }
+    let id = new_generation(transaction, view)?;
+    set_current(transaction, view, id, 0, empty)?;
+    Ok(id)
 }

@@ -116,6 +116,14 @@ impl Catalog {
                 ),
             )?;
         }
+        if let Ok(made) = self.core.view(view)
+            && let Err(error) = self.recount_pushed(&made)
+        {
+            self.core.notify(
+                "warn",
+                format!("feature view `{view}`: what was pushed while it was materialized is not in its windows yet: {error}"),
+            )?;
+        }
         self.core.bus.emit(Event::FeaturesChanged {
             view: view.to_owned(),
         });

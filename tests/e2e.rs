@@ -26,6 +26,8 @@ mod kill;
 mod online_kill;
 #[path = "e2e/profiles.rs"]
 mod profiles;
+#[path = "e2e/pushes.rs"]
+mod pushes;
 #[path = "e2e/refusal.rs"]
 mod refusal;
 #[path = "e2e/storm.rs"]

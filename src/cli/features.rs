@@ -147,6 +147,9 @@ fn materialized(rows: u64, reading: &Reading) -> String {
             reading.files.len()
         ));
     }
+    if let Some(why) = &reading.whole {
+        text.push_str(&format!(", everything read: {why}"));
+    }
     if reading.late > 0 {
         text.push_str(&format!(", {} late facts taken in", reading.late));
     }

@@ -11,6 +11,7 @@ use crate::data::file_join::FileJoin;
 use crate::domain::feature::FeatureView;
 use crate::domain::job::{JobResult, ViewUse};
 use crate::domain::{Clock, Error, SystemClock};
+use crate::service::datasets::Alone;
 use crate::workspace::Workspace;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -95,10 +96,12 @@ fn of_pipeline(
 fn of_files(args: &JoinArgs, connection: &Connection, output: &Output) -> Result<Exit> {
     let workspace = connection.configured()?;
     let config = crate::service::configuration::load(&workspace)?;
+    // what was pushed and is in no file yet is there as long as this is
+    let mut alone = Alone::new(&workspace);
     let join = FileJoin {
         rows: args.entities.clone(),
         timestamp: args.timestamp.clone(),
-        views: uses(args, &workspace, &config)?,
+        views: uses(args, &workspace, &config, &mut alone)?,
         output: std::path::absolute(&args.out)?,
         memory: args.memory.or(config.memory).unwrap_or_else(a_quarter),
     };
@@ -141,7 +144,12 @@ fn of_files(args: &JoinArgs, connection: &Connection, output: &Output) -> Result
 }
 
 /// The views that are asked for, each with its features in the order given, and the role of each.
-fn uses(args: &JoinArgs, workspace: &Workspace, config: &Config) -> Result<Vec<ViewUse>> {
+fn uses(
+    args: &JoinArgs,
+    workspace: &Workspace,
+    config: &Config,
+    alone: &mut Alone<'_>,
+) -> Result<Vec<ViewUse>> {
     let mut uses: Vec<(&str, ViewUse)> = Vec::new();
     for asked in &args.features {
         let (role, feature) = match asked.split_once('=') {
@@ -167,7 +175,7 @@ fn uses(args: &JoinArgs, workspace: &Workspace, config: &Config) -> Result<Vec<V
             Some((_, used)) => used.features.extend(features),
             None => {
                 let used = ViewUse {
-                    source: crate::service::datasets::version_rows(workspace, &made)?,
+                    source: alone.version_rows(&made)?,
                     keys: Vec::new(),
                     prefix: match (role, args.full_names) {
                         (_, true) => format!("{scope}__"),

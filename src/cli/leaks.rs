@@ -7,6 +7,7 @@ use super::{Exit, Result};
 use crate::config::instant_us;
 use crate::data::leak::{self, Known};
 use crate::domain::{Error, Timestamp};
+use crate::service::datasets::Alone;
 use clap::Args;
 
 /// Arguments of `features check`.
@@ -75,6 +76,7 @@ pub(crate) fn run(args: &CheckArgs, connection: &Connection, output: &Output) ->
             instant_us(text).ok_or_else(|| Error::invalid(format!("`{text}` is no instant")))
         })
         .collect::<std::result::Result<Vec<i64>, Error>>()?;
+    let mut alone = Alone::new(&workspace);
     let mut leaks = Vec::new();
     let mut checked = 0;
     for view in &config.views {
@@ -82,7 +84,7 @@ pub(crate) fn run(args: &CheckArgs, connection: &Connection, output: &Output) ->
             continue;
         }
         output.tick(format!("checking {}", view.name));
-        let source = crate::service::datasets::view_rows(&workspace, &config, view)?;
+        let source = alone.view_rows(&config, view)?;
         let instants = match as_of.is_empty() {
             true => leak::instants(view, &source, 5)?,
             false => as_of.clone(),

@@ -3,8 +3,10 @@
 
 use super::frame::quoted;
 use super::regular_file::{Identity, failed};
-use super::{Error, Result};
+use super::types::widen;
+use super::{Error, Frame, Result};
 use crate::domain::dataset::ColumnKind;
+use crate::domain::online::FileColumn;
 use crate::domain::{printable_path, quotable};
 use arrow_array::ArrayRef;
 use arrow_schema::{DataType, TimeUnit};
@@ -35,6 +37,79 @@ impl Found {
             kind,
             zoned,
             because,
+        }
+    }
+}
+
+/// The columns of a dataset's files, each with the type as which it is read from every one of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Types(pub(super) Vec<Target>);
+
+impl Types {
+    /// Of files by what each of them holds. Fails as reading them together does.
+    pub fn of(files: &[(&str, &[FileColumn])]) -> Result<Self> {
+        let found: Vec<Vec<Found>> = files
+            .iter()
+            .map(|(_, columns)| {
+                let columns = columns.iter();
+                columns
+                    .map(|column| Found::of(&column.name, column.kind, column.zoned, None))
+                    .collect()
+            })
+            .collect();
+        let named: Vec<(PathBuf, &[Found])> = files
+            .iter()
+            .zip(&found)
+            .map(|((path, _), found)| (PathBuf::from(path), found.as_slice()))
+            .collect();
+        together(&named).map(Self)
+    }
+
+    /// The columns, in order.
+    pub fn names(&self) -> Vec<String> {
+        self.0.iter().map(|target| target.name.clone()).collect()
+    }
+
+    /// A column that is of another type in `other`: its name, its type here and there.
+    pub fn differs(&self, other: &Self) -> Option<(&str, ColumnKind, ColumnKind)> {
+        let mut both = self.0.iter().zip(&other.0);
+        both.find(|(own, other)| own != other)
+            .map(|(own, other)| (own.name.as_str(), own.kind, other.kind))
+    }
+
+    /// Rows with these columns, in these types.
+    pub fn cast(&self, rows: &Frame) -> Result<Frame> {
+        let columns = self.0.iter().map(|target| {
+            let column = widen(rows.column(&target.name)?, &target.data_type());
+            let column = column.map_err(|error| {
+                Error::new(format!("column `{}`: {error}", quotable(&target.name)))
+            })?;
+            Ok((target.name.clone(), column))
+        });
+        Frame::from_columns_of(columns.collect::<Result<_>>()?, rows.rows())
+    }
+
+    /// That a file which was looked at now still fits.
+    pub(super) fn fit(&self, path: &Path, columns: &[Found]) -> Result<()> {
+        let fits = |found: &Found| {
+            self.0.iter().any(|target| {
+                target.name == found.name
+                    && found.kind.is_none_or(|kind| {
+                        kind == target.kind
+                            || (kind, target.kind) == (ColumnKind::Integer, ColumnKind::Number)
+                    })
+                    && (target.zoned || !found.zoned)
+            })
+        };
+        match columns.iter().find(|found| !fits(found)) {
+            None => Ok(()),
+            Some(found) => Err(failed(
+                path,
+                format!(
+                    "its column `{}` changed while it was read; read it again when its writer is done",
+                    quotable(&found.name)
+                ),
+            )),
         }
     }
 }

@@ -1,16 +1,23 @@
-//! Rows that come by themselves and not in a file: JSON checked against the columns of a dataset, value by value. A wrong
+//! Rows that come by themselves and not in a file: JSON checked against the columns of a dataset, value by value; and the files (segments) that hold such rows. A wrong
 //! one is refused with its row and column, and everything that came with it.
 
 use super::column::{Cell, GrowingColumn};
 use super::frame::quoted;
-use super::{Error, Frame, Result, instant};
+use super::segment::{self, Segment};
+use super::write::Writer;
+use super::{Error, Frame, Result, instant, source, stamps};
 use crate::domain::dataset::{ColumnKind, FileStamp, Snapshot};
 use arrow_schema::DataType;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
+
+/// Rows that are held at a time.
+const PIECE: usize = 65_536;
 
 /// A column that rows must fit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,13 +39,65 @@ pub fn joined(given: Snapshot, pushed: Snapshot) -> Snapshot {
     files.extend(pushed.files);
     let mut digest = Sha256::new();
     for file in &files {
-        digest.update(file.sha256.as_bytes());
+        for part in parts(file) {
+            digest.update(part.as_bytes());
+        }
     }
     let digest = digest.finalize();
     Snapshot {
         dataset: given.dataset,
         files,
         digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+    }
+}
+
+/// What the content of a file is known by: its hash, or those of the segments that were put together in it, so that a
+/// dataset is the same before and after.
+fn parts(file: &FileStamp) -> Vec<String> {
+    let path = Path::new(&file.path);
+    let is_whole =
+        segment::is_segment(path) && Segment::of(path).is_some_and(|one| one.width() > 1);
+    let known = is_whole
+        .then(|| std::fs::read(path.with_extension("parts")).ok())
+        .flatten()
+        .and_then(|bytes| serde_json::from_slice::<Vec<String>>(&bytes).ok());
+    known.unwrap_or_else(|| vec![file.sha256.clone()])
+}
+
+/// Writes beside the segment `path`, which need not be there yet, what the segments are known by that are put together in
+/// it: under a temporary name, synchronised, renamed.
+pub fn write_parts(path: &Path, segments: &[PathBuf]) -> Result<()> {
+    let known = stamps::of("", segments.to_vec(), &[])?;
+    let known: Vec<String> = known.files.iter().flat_map(parts).collect();
+    let named = path.with_extension("parts");
+    let temporary = path.with_extension("parts.tmp");
+    let write = || -> std::io::Result<()> {
+        let mut file = std::fs::File::create(&temporary)?;
+        file.write_all(&serde_json::to_vec(&known)?)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, &named)
+    };
+    write().map_err(|error| Error::new(format!("writing `{}`: {error}", named.display())))
+}
+
+/// Writes the rows of segments of the same columns, one after the other, as one: a piece at a time, under a temporary name,
+/// synchronised, renamed.
+pub fn put_together(segments: &[PathBuf], path: &Path) -> Result<()> {
+    let mut writer: Option<Writer> = None;
+    for frame in source::scan(segments, None, PIECE)? {
+        let frame = frame?;
+        let writer = match &mut writer {
+            Some(writer) => writer,
+            none => none.insert(Writer::create(path, &frame)?),
+        };
+        writer.write(&frame)?;
+    }
+    match writer {
+        Some(writer) => writer.finish(),
+        None => Err(Error::new(format!(
+            "there are no rows for `{}`",
+            path.display()
+        ))),
     }
 }
 

@@ -5,10 +5,12 @@
 
 use super::checks::{self, Format};
 use super::in_order::threads;
+pub use super::layout::Types;
 use super::layout::{Found, Layout, Parts, Target, together};
 use super::regular_file::{Identity, or_changed, unchanged};
 use super::{Error, Frame, Result, csv, json_lines, parquet_file};
 use crate::domain::dataset::ColumnKind;
+use crate::domain::online::FileColumn;
 use crate::domain::{printable_path, quotable};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -16,7 +18,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use super::stamps::{snapshot, verify};
+pub use super::stamps::{of as stamped, snapshot, verify};
 
 /// Rows of a piece when all are read.
 const ROWS: usize = 65_536;
@@ -78,33 +80,58 @@ pub fn scan(files: &[PathBuf], columns: Option<&[String]>, batch_rows: usize) ->
         .map(|file| (file.path.clone(), file.columns.as_slice()))
         .collect();
     let targets = together(&found)?;
-    let mut notes = Vec::new();
-    for file in &waiting {
-        for column in &file.columns {
-            if let Some(because) = &column.because {
-                notes.push(format!(
-                    "column `{}` of `{}` is read as text ({because})",
-                    quotable(&column.name),
-                    printable_path(&file.path)
-                ));
+    Ok(Scan::of(waiting, targets, batch_rows))
+}
+
+/// What the columns of one file hold; `columns`: only these.
+pub fn held(path: &Path, columns: Option<&[String]>) -> Result<Vec<FileColumn>> {
+    let found = look(path, columns)?.columns.into_iter();
+    Ok(found
+        .map(|found| FileColumn {
+            name: found.name,
+            kind: found.kind,
+            zoned: found.zoned,
+        })
+        .collect())
+}
+
+/// All rows of one file of a dataset, read as they are among all of its files.
+pub fn read_as(path: &Path, types: &Types) -> Result<Frame> {
+    let file = look(path, Some(&types.names()))?;
+    types.fit(path, &file.columns)?;
+    put_together(Scan::of(VecDeque::from([file]), types.0.clone(), ROWS))
+}
+
+impl Scan {
+    fn of(waiting: VecDeque<Waiting>, targets: Vec<Target>, batch_rows: usize) -> Self {
+        let mut notes = Vec::new();
+        for file in &waiting {
+            for column in &file.columns {
+                if let Some(because) = &column.because {
+                    notes.push(format!(
+                        "column `{}` of `{}` is read as text ({because})",
+                        quotable(&column.name),
+                        printable_path(&file.path)
+                    ));
+                }
             }
         }
+        let fields: Vec<Field> = targets
+            .iter()
+            .map(|target| Field::new(&target.name, target.data_type(), true))
+            .collect();
+        Self {
+            rows: waiting.iter().map(|file| file.rows).sum(),
+            bytes: waiting.iter().map(|file| file.identity.bytes).sum(),
+            targets: targets.into(),
+            schema: Arc::new(Schema::new(fields)),
+            notes,
+            batch_rows: batch_rows.max(1),
+            waiting,
+            current: None,
+            over: false,
+        }
     }
-    let fields: Vec<Field> = targets
-        .iter()
-        .map(|target| Field::new(&target.name, target.data_type(), true))
-        .collect();
-    Ok(Scan {
-        rows: waiting.iter().map(|file| file.rows).sum(),
-        bytes: waiting.iter().map(|file| file.identity.bytes).sum(),
-        targets: targets.into(),
-        schema: Arc::new(Schema::new(fields)),
-        notes,
-        batch_rows: batch_rows.max(1),
-        waiting,
-        current: None,
-        over: false,
-    })
 }
 
 fn look(path: &Path, columns: Option<&[String]>) -> Result<Waiting> {
@@ -276,7 +303,10 @@ impl Iterator for Scan {
 
 /// All rows of `files` under each other; `columns`: only these. Fails as [`scan`] does.
 pub fn read(files: &[PathBuf], columns: Option<&[String]>) -> Result<Frame> {
-    let mut scan = scan(files, columns, ROWS)?;
+    put_together(scan(files, columns, ROWS)?)
+}
+
+fn put_together(mut scan: Scan) -> Result<Frame> {
     let schema = Arc::clone(&scan.schema);
     let mut parts: Vec<Vec<ArrayRef>> = vec![Vec::new(); schema.fields().len()];
     let mut rows = 0;

@@ -32,6 +32,7 @@ use rusqlite::vtab::{
     VTabCursor, VTabKind, sqlite3_vtab, sqlite3_vtab_cursor,
 };
 use rusqlite::{Connection, Statement};
+pub use shape::past_row;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_int};

@@ -68,6 +68,11 @@ pub fn snapshot(
         let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
         seen.insert(real) || !is_linked
     });
+    of(dataset, paths, known)
+}
+
+/// The same of these files, in their order.
+pub fn of(dataset: &str, paths: Vec<std::path::PathBuf>, known: &[FileStamp]) -> Result<Snapshot> {
     let mut files = Vec::with_capacity(paths.len());
     let mut digest = Sha256::new();
     for path in paths {

@@ -1,8 +1,19 @@
 //! What a materialization knows of the one before it, and what it read.
 
-use super::dataset::FileStamp;
+use super::dataset::{ColumnKind, FileStamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// A column as one file holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type; none when the file holds no value of it.
+    pub kind: Option<ColumnKind>,
+    /// Its times are instants.
+    pub zoned: bool,
+}
 
 /// A file of a dataset and when its rows were known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +22,9 @@ pub struct FileSpan {
     pub stamp: FileStamp,
     /// The first and the last instant at which a row of it was known, microseconds; none when no row has one.
     pub known: Option<(i64, i64)>,
+    /// What its columns hold, where expressions are computed from them: what they come to hangs on the types of all files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<FileColumn>,
 }
 
 /// The generation of online values that a materialization goes on from.
@@ -33,6 +47,9 @@ pub struct Since {
 pub struct Reading {
     /// Whether it went on from a generation; else it read everything.
     pub incremental: bool,
+    /// Why it could not go on from one, in words; none when it did, and when there was none or everything was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<String>,
     /// Facts read.
     pub facts: u64,
     /// Files read, and files that there are.

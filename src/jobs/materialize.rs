@@ -25,10 +25,10 @@ impl Job for MaterializeSpec {
                 reading.facts,
                 reading.files_read,
                 reading.files.len(),
-                if reading.incremental {
-                    " (what is new)"
-                } else {
-                    ""
+                match &reading.whole {
+                    Some(why) => format!(" (everything: {why})"),
+                    None if reading.incremental => " (what is new)".to_owned(),
+                    None => String::new(),
                 },
                 reading.late,
                 reading.too_late

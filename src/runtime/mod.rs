@@ -20,7 +20,7 @@ use scheduler::Scheduler;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::broadcast::error::RecvError;
 use tracing::{error, info, warn};
 use triggers::Triggers;
@@ -31,6 +31,8 @@ const FLUSH: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_secs(5);
 /// How often the log of served rows is tidied.
 const TIDY: Duration = Duration::from_secs(300);
+/// Pushed rows are put together no more often than this, however many come.
+const BETWEEN: Duration = Duration::from_secs(5);
 
 /// The threads of the daemon's background work, and the door through which requests reach them.
 pub struct Runtime {
@@ -38,8 +40,6 @@ pub struct Runtime {
     runner: Arc<PipelineRunner>,
     wakers: Wakers,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    /// Dropped when the daemon ends: the tidying ends with it.
-    tidying: Mutex<Option<Sender<()>>>,
     /// When the configuration file that is in use was written, and what is wrong with a newer one.
     configuration: Mutex<Seen>,
 }
@@ -59,6 +59,15 @@ struct Wakers {
     triggers: Sender<triggers::Wake>,
     monitors: Sender<monitors::Wake>,
     serving: Sender<Deployed>,
+    tidying: Sender<Tidy>,
+}
+
+/// What concerns small files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tidy {
+    /// Online values changed: there may be new files of pushed rows.
+    Changed,
+    Stop,
 }
 
 /// What concerns what is deployed.
@@ -79,12 +88,14 @@ impl Runtime {
         let (to_triggers, triggers_wake) = channel();
         let (to_monitors, monitors_wake) = channel();
         let (to_serving, serving_wake) = channel();
+        let (to_tidying, tidying_wake) = channel();
         let wakers = Wakers {
             scheduler: to_scheduler,
             pipelines: to_pipelines,
             triggers: to_triggers,
             monitors: to_monitors,
             serving: to_serving,
+            tidying: to_tidying,
         };
         let runner = Arc::new(PipelineRunner::new(Arc::clone(services)));
         // the bus is heard before any table is read: what happens in between is not missed
@@ -101,9 +112,9 @@ impl Runtime {
             Arc::clone(services),
             Arc::clone(services),
         );
-        let (tidying, tidied) = (channel(), Arc::clone(services));
+        let tidied = Arc::clone(services);
         let threads = vec![
-            spawn("tidy", move || tidy(&tidied, &tidying.1))?,
+            spawn("tidy", move || tidy(&tidied, &tidying_wake))?,
             spawn("scheduler", move || scheduler.run(&scheduler_wake))?,
             spawn("pipelines", move || pipelines.run(&pipelines_wake))?,
             spawn("triggers", move || triggers.run(&triggers_wake))?,
@@ -122,7 +133,6 @@ impl Runtime {
             runner,
             wakers,
             threads: Mutex::new(threads),
-            tidying: Mutex::new(Some(tidying.0)),
             configuration: Mutex::new(Seen {
                 used,
                 checked: used,
@@ -140,7 +150,7 @@ impl Runtime {
         let _ = self.wakers.scheduler.send(scheduler::Wake::Stop);
         let _ = self.wakers.serving.send(Deployed::Stop);
         self.services.host.stop();
-        drop(locked(&self.tidying).take());
+        let _ = self.wakers.tidying.send(Tidy::Stop);
         let threads = std::mem::take(&mut *locked(&self.threads));
         for thread in threads {
             let name = thread.thread().name().unwrap_or_default().to_owned();
@@ -272,6 +282,9 @@ impl Wakers {
             Event::AliasMoved { .. } => {
                 let _ = self.serving.send(Deployed::Reconcile);
             }
+            Event::FeaturesChanged { .. } => {
+                let _ = self.tidying.send(Tidy::Changed);
+            }
             Event::RequestsServed { .. } => {
                 let _ = self.serving.send(Deployed::Served);
             }
@@ -302,9 +315,8 @@ fn serve(services: &Arc<Services>, wake: &Receiver<Deployed>) {
         }
         if seen.contains(&Deployed::Served) && !seen.contains(&Deployed::Stop) {
             // more will come: they are written together; what an alias does must not wait that long
-            let until = std::time::Instant::now() + FLUSH;
-            while let Ok(next) =
-                wake.recv_timeout(until.saturating_duration_since(std::time::Instant::now()))
+            let until = Instant::now() + FLUSH;
+            while let Ok(next) = wake.recv_timeout(until.saturating_duration_since(Instant::now()))
             {
                 match next {
                     Deployed::Served => {}
@@ -341,23 +353,41 @@ fn reconcile(services: &Services) {
     }
 }
 
-/// Merges the small files of the log of served rows now and then, until the sender is gone.
-fn tidy(services: &Services, end: &Receiver<()>) {
-    let mut said = String::new();
-    while end.recv_timeout(TIDY) == Err(RecvTimeoutError::Timeout) {
-        match services.serving.merge_log() {
-            Ok(merged) if merged.into > 0 => info!(
-                files = merged.files,
-                into = merged.into,
-                "log of served rows merged"
-            ),
-            Ok(_) => {}
-            Err(error) => {
-                let error = error.to_string();
-                if error != said {
-                    warn!(error, "the log of served rows was not merged");
-                    said = error;
-                }
+/// Merges the small files of the log of served rows now and then, and those of pushed rows also when some came.
+fn tidy(services: &Services, wake: &Receiver<Tidy>) {
+    let (mut said_of_served, mut said_of_pushed) = (String::new(), String::new());
+    let mut served_due = Instant::now() + TIDY;
+    let mut pushed_before: Option<Instant> = None;
+    loop {
+        let woken = wake.recv_timeout(served_due.saturating_duration_since(Instant::now()));
+        if woken == Ok(Tidy::Stop) || woken == Err(RecvTimeoutError::Disconnected) {
+            return;
+        }
+        if pushed_before.is_none_or(|at| at.elapsed() >= BETWEEN) || woken.is_err() {
+            let merged = services.catalog.merge_pushed();
+            let merged = merged.map(|merged| (merged.files, merged.into));
+            tell("pushed rows", merged, &mut said_of_pushed);
+            pushed_before = Some(Instant::now());
+        }
+        if woken.is_err() {
+            let merged = services.serving.merge_log();
+            let merged = merged.map(|merged| (merged.files, merged.into));
+            tell("the log of served rows", merged, &mut said_of_served);
+            served_due = Instant::now() + TIDY;
+        }
+    }
+}
+
+/// What merging came to: files, and files that came of it. The same trouble is told once.
+fn tell(what: &str, merged: Result<(usize, usize)>, said: &mut String) {
+    match merged {
+        Ok((files, into)) if into > 0 => info!(files, into, "{what}: small files merged"),
+        Ok(_) => {}
+        Err(error) => {
+            let error = error.to_string();
+            if error != *said {
+                warn!(error, "{what}: small files were not merged");
+                *said = error;
             }
         }
     }

@@ -1,5 +1,5 @@
 //! Feature views: what they are (`definitions`, `facets`, `typing`), how a changed file comes into force (`apply`), their
-//! newest values (`materialization`, `push`, `online`, `demand`), and what screens say of them (`pages`).
+//! newest values (`materialization`, `push`, `recent`, `online`, `demand`), and what screens say of them (`pages`).
 
 mod apply;
 mod definitions;
@@ -10,6 +10,7 @@ mod materialization;
 pub mod online;
 mod pages;
 pub mod push;
+mod recent;
 #[cfg(test)]
 mod tests;
 mod typing;
@@ -31,6 +32,7 @@ pub struct Catalog {
     /// Columns of datasets that rows were pushed into.
     columns: Mutex<HashMap<String, push::Known>>,
     look_ups: lookup::LookUps,
+    recents: recent::Recents,
 }
 
 impl Catalog {
@@ -42,6 +44,7 @@ impl Catalog {
             desired: Mutex::default(),
             columns: Mutex::default(),
             look_ups: lookup::LookUps::default(),
+            recents: recent::Recents::default(),
         }
     }
 

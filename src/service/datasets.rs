@@ -5,6 +5,7 @@ mod profiles;
 
 use super::Core;
 use crate::config::{Config, DatasetConfig, FeatureUse, PipelineConfig};
+use crate::data::row_wise::RowWise;
 use crate::data::{self, Frame};
 use crate::domain::dataset::{ColumnKind, FileStamp, Schema, Snapshot, Violation};
 use crate::domain::feature::FeatureView;
@@ -12,7 +13,7 @@ use crate::domain::feature_version::ViewVersion;
 use crate::domain::job::{DataSource, TableSpec, ViewUse};
 use crate::domain::{Error, Event, Result, Timestamp};
 use crate::store::files::{self as rows, DatasetCheck};
-use crate::store::push_log::PushLog;
+use crate::store::push_log::{PushLog, Unsealed};
 use crate::workspace::Workspace;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,11 +44,9 @@ impl Datasets {
 
     fn snap(&self, name: &str, pattern: &str) -> Result<Snapshot> {
         let known = self.known(name)?;
-        let root = self.core.workspace.root();
         let given = self.settled(name, pattern, &known)?;
         self.core.pushed.seal(name)?;
-        let pushed = self.core.pushed.pattern(name);
-        let pushed = data::source::snapshot(name, root, &pushed, &known)?;
+        let pushed = data::source::stamped(name, self.core.pushed.segments(name)?, &known)?;
         let snapshot = data::pushed::joined(given, pushed);
         if !snapshot.files.is_empty() && snapshot.files != known {
             let (name, stamps) = (name.to_owned(), snapshot.files.clone());
@@ -307,35 +306,85 @@ fn resolve_in(
     Ok(DataSource::Files(snapshot))
 }
 
-/// The datasets that a statement names, resolved without a store: every file is hashed.
-pub fn sources_of(workspace: &Workspace, config: &Config, sql: &str) -> Result<Vec<DataSource>> {
-    names_in(sql, config, "")
-        .into_iter()
-        .map(|name| {
-            resolve_in(config, &name, &mut Vec::new(), &mut |name, pattern| {
-                snap_alone(workspace, name, pattern)
+/// Datasets resolved without a store: every file is hashed, and what was pushed and is in no file yet is copied into
+/// files, which go with this.
+pub struct Alone<'a> {
+    workspace: &'a Workspace,
+    unsealed: Unsealed,
+}
+
+impl<'a> Alone<'a> {
+    /// In this workspace; its daemon may be up or down.
+    pub fn new(workspace: &'a Workspace) -> Self {
+        Self {
+            workspace,
+            unsealed: Unsealed::default(),
+        }
+    }
+
+    /// The datasets that a statement names.
+    pub fn sources_of(&mut self, config: &Config, sql: &str) -> Result<Vec<DataSource>> {
+        names_in(sql, config, "")
+            .into_iter()
+            .map(|name| {
+                resolve_in(config, &name, &mut Vec::new(), &mut |name, pattern| {
+                    self.snap(name, pattern)
+                })
             })
-        })
-        .collect()
+            .collect()
+    }
+
+    /// The rows of a feature view as the configuration defines it.
+    pub fn view_rows(&mut self, config: &Config, view: &FeatureView) -> Result<DataSource> {
+        rows_of(config, view, &mut |name, pattern| self.snap(name, pattern))
+    }
+
+    /// The same of a definition in force, with its datasets as they were when it was applied.
+    pub fn version_rows(&mut self, made: &ViewVersion) -> Result<DataSource> {
+        self.view_rows(&kept(made), &made.view)
+    }
+
+    /// The files of a dataset and what was pushed into it.
+    fn snap(&mut self, name: &str, pattern: &str) -> Result<Snapshot> {
+        let given = data::source::snapshot(name, self.workspace.root(), pattern, &[])?;
+        let pushed = PushLog::new(self.workspace.pushed()).look(name, &mut self.unsealed)?;
+        let pushed = data::source::stamped(name, pushed, &[])?;
+        Ok(data::pushed::joined(given, pushed))
+    }
 }
 
-/// The files of a dataset and what was pushed into it, hashed.
-fn snap_alone(workspace: &Workspace, name: &str, pattern: &str) -> Result<Snapshot> {
-    let take = |pattern: &str| data::source::snapshot(name, workspace.root(), pattern, &[]);
-    let pushed = PushLog::new(workspace.pushed()).pattern(name);
-    Ok(data::pushed::joined(take(pattern)?, take(&pushed)?))
+/// The dataset of files that a view looks at, one row at a time, and how; known without any file.
+pub struct Base {
+    /// Its name.
+    pub dataset: String,
+    source: DataSource,
 }
 
-/// The rows of a feature view as the configuration defines it, resolved without a store: every file is hashed.
-pub fn view_rows(workspace: &Workspace, config: &Config, view: &FeatureView) -> Result<DataSource> {
-    rows_of(config, view, &mut |name, pattern| {
-        snap_alone(workspace, name, pattern)
-    })
-}
+impl Base {
+    /// Of a definition; else why it has none, in words.
+    pub fn of(made: &ViewVersion) -> std::result::Result<Self, String> {
+        let source = rows_of(&kept(made), &made.view, &mut |name, _| {
+            Ok(Snapshot {
+                dataset: name.to_owned(),
+                files: vec![FileStamp {
+                    path: String::new(),
+                    bytes: 0,
+                    sha256: String::new(),
+                    modified: 0,
+                }],
+                digest: String::new(),
+            })
+        });
+        let source = source.map_err(|error| error.to_string())?;
+        let dataset = RowWise::of(&source)?.snapshot.dataset.clone();
+        Ok(Self { dataset, source })
+    }
 
-/// The same of a definition in force, with its datasets as they were when it was applied.
-pub fn version_rows(workspace: &Workspace, made: &ViewVersion) -> Result<DataSource> {
-    view_rows(workspace, &kept(made), &made.view)
+    /// Which of the files' `columns` the view's values may hang on.
+    pub fn wanted(&self, view: &FeatureView, columns: &[String]) -> Vec<String> {
+        let names = data::online::recent::needed(view);
+        RowWise::of(&self.source).map_or_else(|_| Vec::new(), |rows| rows.wanted(&names, columns))
+    }
 }
 
 /// A configuration of the datasets that a definition was applied with.

@@ -1,7 +1,7 @@
 //! A person's SQL over the datasets by name, and read-only views of what the workspace keeps: runs, metrics, params, models,
 //! features, drift, jobs. The workspace's daemon may be up or down; nothing is written.
 
-use super::datasets::sources_of;
+use super::datasets::Alone;
 use crate::config::Config;
 use crate::data::sql::{self, Attached, Step};
 use crate::data::{self, Frame};
@@ -17,7 +17,9 @@ struct Tables {
 }
 
 fn tables(workspace: &Workspace, config: &Config, statement: &str) -> Result<Tables> {
-    let datasets = sources_of(workspace, config, statement)?
+    let mut alone = Alone::new(workspace);
+    let datasets = alone
+        .sources_of(config, statement)?
         .iter()
         .map(|source| Ok((source.name().to_owned(), data::table::load(source)?)))
         .collect::<Result<Vec<_>>>()?;

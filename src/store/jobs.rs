@@ -110,6 +110,16 @@ pub fn get(connection: &Connection, id: JobId) -> Result<Job> {
         .ok_or_else(|| Error::not_found(format!("no job `{id}`")))
 }
 
+/// Whether a job that has not ended is to read the file at `path`.
+pub fn is_named(connection: &Connection, path: &str) -> Result<bool> {
+    let quoted = serde_json::to_string(path)?;
+    Ok(connection
+        .prepare_cached(
+            "select exists (select 1 from jobs where state in ('queued', 'running') and instr(spec, ?1) > 0)",
+        )?
+        .query_row([quoted], |row| row.get(0))?)
+}
+
 /// What a job does.
 pub fn spec(connection: &Connection, id: JobId) -> Result<JobSpec> {
     connection

@@ -1,4 +1,4 @@
-//! `kill -9` of the daemon in the middle of materializing and of pushing: afterwards the online values are those of one
+//! `kill -9` of the daemon in the middle of materializing, of pushing and of putting pushed rows together: afterwards the online values are those of one
 //! materialization and never of two, and everything that was answered is there. Two rounds each;
 //! `TRAINYARD_ONLINE_ROUNDS` says another number.
 
@@ -212,8 +212,16 @@ fn what_was_pushed_and_answered_is_in_both_stores_after_a_kill() {
             }
             until("pushes", || (all() >= ANSWERS / 2).then_some(()));
             if round % 2 == 0 {
-                // the log is sealed under the pushes
-                house.done(&["features", "materialize", "newest"]);
+                // the log is sealed under the pushes, so often that its segments are put together, and in the middle of that
+                for _ in 0..9 {
+                    let before = all();
+                    until("another push", || (all() > before).then_some(()));
+                    house.done(&["features", "materialize", "newest"]);
+                }
+                let folder = house.path(".trainyard/pushed/facts");
+                until("segments are put together", || {
+                    put_together(&folder).then_some(())
+                });
             }
             until("more pushes", || (all() >= ANSWERS).then_some(()));
             kill(daemon);
@@ -246,6 +254,13 @@ fn what_was_pushed_and_answered_is_in_both_stores_after_a_kill() {
             assert!(*kept == 0 || i64::from(number(value)) == kept - 1);
         }
     }
+}
+
+/// Whether segments of pushed rows are, or are about to be, put together.
+fn put_together(folder: &std::path::Path) -> bool {
+    let names = std::fs::read_dir(folder).unwrap().flatten();
+    let mut names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.any(|name| name.contains('-'))
 }
 
 /// Views that are applied together.

@@ -38,7 +38,7 @@ pub fn meet(there: OnlineRow, came: OnlineRow, rules: &Rules) -> Result<OnlineRo
         // pushed values are whole, windows too: they are newer than what was computed
         return Ok(there);
     }
-    with_windows(there, &came.body, rules)
+    with_windows(there, &came.body, &rules.windows)
 }
 
 /// The row of an entity that was there and of which nothing was read: no event of it is in a window any more.
@@ -46,19 +46,20 @@ pub fn alone(there: OnlineRow, rules: &Rules) -> Result<OnlineRow> {
     if there.source == PUSHED {
         return Ok(there);
     }
-    with_windows(there, &rules.empty, rules)
+    with_windows(there, &rules.empty, &rules.windows)
 }
 
-fn with_windows(mut row: OnlineRow, windows: &[u8], rules: &Rules) -> Result<OnlineRow> {
-    if rules.windows.is_empty() {
+/// A row with the windows of other values; `windows`: their places.
+pub fn with_windows(mut row: OnlineRow, values: &[u8], windows: &[usize]) -> Result<OnlineRow> {
+    if windows.is_empty() {
         return Ok(row);
     }
     let mut body = Vec::with_capacity(row.body.len());
-    let mut others = Scalars::of(windows);
+    let mut others = Scalars::of(values);
     for (at, own) in Scalars::of(&row.body).enumerate() {
         let other = others.next().transpose()?;
         let value = match other {
-            Some(other) if rules.windows.contains(&at) => other,
+            Some(other) if windows.contains(&at) => other,
             _ => own?,
         };
         value.store(&mut body);

@@ -101,6 +101,29 @@ fn spec(folder: &Path, view: &FeatureView, as_of: i64, since: Option<Since>) -> 
     }
 }
 
+/// The same view over expressions of the files' rows: one statement, or derived columns over a statement. What halves come
+/// to hangs on whether all files hold whole numbers.
+fn over_sql(mut spec: MaterializeSpec, steps: usize) -> MaterializeSpec {
+    let statements = [
+        "select who, at, known, value, value / 2 as half from facts where value is null or value <> -3",
+        "select *, (half * 2\n) as \"double\" from \"made\"",
+    ];
+    for (statement, name) in statements.iter().zip(["made", "derived"]).take(steps) {
+        spec.source = DataSource::Sql {
+            name: name.into(),
+            sql: (*statement).into(),
+            from: vec![spec.source],
+        };
+    }
+    spec.view.columns.extend(
+        ["half", "double"]
+            .map(str::to_owned)
+            .into_iter()
+            .take(steps),
+    );
+    spec
+}
+
 fn since(reading: &Reading, as_of: i64) -> Since {
     Since {
         generation: 1,
@@ -176,28 +199,112 @@ proptest! {
         then in 0i64..40,
         known: bool,
         windows: bool,
+        steps in 0usize..3,
+        whole_numbers: bool,
     ) {
         let folder = tempfile::tempdir().unwrap();
         let view = view(known, windows);
+        let spec = |as_of, since| over_sql(spec(folder.path(), &view, as_of, since), steps);
+        let put = |number: usize, facts: &[Fact]| {
+            let mut facts = facts.to_vec();
+            if whole_numbers && number > 0 {
+                facts.iter_mut().for_each(|fact| fact.3 = fact.3.map(|value| value * 2));
+            }
+            write(folder.path(), &named(number), &facts);
+        };
         // files of either half lie between each other by name
         for (number, (facts, _)) in files.iter().enumerate().filter(|(at, (_, early))| *early || *at == 0) {
-            write(folder.path(), &named(number), facts);
+            put(number, facts);
         }
-        let before = newest(&spec(folder.path(), &view, first, None), &mut |_, _| {}).unwrap();
+        let before = newest(&spec(first, None), &mut |_, _| {}).unwrap();
         for (number, (facts, _)) in files.iter().enumerate() {
-            write(folder.path(), &named(number), facts);
+            put(number, facts);
         }
         let now = first + then;
-        let going_on = spec(folder.path(), &view, now, Some(since(&before.reading, first)));
-        let came = newest(&going_on, &mut |_, _| {}).unwrap();
-        prop_assert!(came.reading.incremental);
-        let (layout, rows) = met(&before.batch, &came.batch, &came.reading);
-        let whole = newest(&spec(folder.path(), &view, now, None), &mut |_, _| {}).unwrap();
+        let came = newest(&spec(now, Some(since(&before.reading, first))), &mut |_, _| {}).unwrap();
+        // what new files do to types is done to all rows
+        prop_assert!(came.reading.incremental || (steps > 0 && came.reading.whole.is_some()));
+        let (layout, rows) = if came.reading.incremental {
+            met(&before.batch, &came.batch, &came.reading)
+        } else {
+            (came.batch.header.layout.clone(), came.batch.rows.clone())
+        };
+        let whole = newest(&spec(now, None), &mut |_, _| {}).unwrap();
         // whole numbers and numbers of one column may have been of two minds
         let layout = layout.widened(&whole.batch.header.layout);
-        prop_assert_eq!(shown(&layout, &rows), shown(&whole.batch.header.layout, &whole.batch.rows));
+        let whole_layout = whole.batch.header.layout.widened(&layout);
+        prop_assert_eq!(shown(&layout, &rows), shown(&whole_layout, &whole.batch.rows));
         prop_assert_eq!(came.reading.known, whole.reading.known);
         prop_assert!(whole.reading.equality.values().all(|(equal, checked)| equal == checked));
+        // and that is what SQLite makes of all rows at once
+        let at_once = crate::data::table::newest(&spec(now, None)).unwrap();
+        for name in whole.table.names() {
+            prop_assert_eq!(whole.table.texts(&name).unwrap(), at_once.texts(&name).unwrap());
+        }
+    }
+}
+
+/// The windows of a row, as numbers.
+fn windows_of(batch: &Batch, row: &OnlineRow) -> Vec<Option<f64>> {
+    let values: Vec<Scalar<'_>> = Scalars::of(&row.body).collect::<Result<_>>().unwrap();
+    let number = |value: &Scalar<'_>| match value.of(crate::domain::dataset::ColumnKind::Number) {
+        Scalar::Number(number) => Some(number),
+        _ => None,
+    };
+    batch
+        .header
+        .windows
+        .iter()
+        .map(|at| number(&values[*at]))
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn what_a_push_counts_is_what_reading_everything_gives(
+        files in prop::collection::vec(prop::collection::vec(fact(), 1..12), 1..4),
+        pushes in prop::collection::vec((prop::collection::vec(fact(), 1..5), 0i64..10), 1..6),
+        first in 0i64..70,
+        known: bool,
+        materialized: bool,
+        steps in 0usize..3,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let view = view(known, true);
+        let spec = |as_of| over_sql(spec(folder.path(), &view, as_of, None), steps);
+        for (number, facts) in files.iter().enumerate() {
+            let mut facts = facts.clone();
+            // numbers from the start, as no push changes a type
+            facts.push((None, 0, 0, Some(1)));
+            write(folder.path(), &named(number), &facts);
+        }
+        let begun = spec(first);
+        let before = newest(&begun, &mut |_, _| {}).unwrap();
+        let had = materialized.then_some(before.reading.files.as_slice());
+        let mut recent = recent::Recent::load(&begun.view, &begun.source, had, None, first * MINUTE).unwrap();
+        let mut now = first;
+        for (number, (facts, later)) in pushes.iter().enumerate() {
+            now += later;
+            let name = format!("9{number}.csv");
+            write(folder.path(), &name, facts);
+            let came = source::read(&[folder.path().join(&name)], None).unwrap();
+            let facts = recent.facts(&came).unwrap();
+            let entities = recent.entities(&facts).unwrap();
+            recent.add(facts, now * MINUTE).unwrap();
+            let counted = recent.values(&entities, now * MINUTE).unwrap();
+            let whole = newest(&spec(now), &mut |_, _| {}).unwrap().batch;
+            for row in &whole.rows {
+                let Some(own) = counted.rows.iter().find(|own| own.key == row.key) else {
+                    prop_assert!(!entities.contains(&row.key) || row.event.is_none() || materialized);
+                    continue;
+                };
+                prop_assert_eq!(windows_of(&counted, own), windows_of(&whole, row));
+                // what no window reaches is in the store already
+                prop_assert!(own.event <= row.event && (materialized || own.event == row.event));
+            }
+        }
     }
 }
 
@@ -236,6 +343,97 @@ fn only_what_is_new_is_read() {
 }
 
 #[test]
+fn sql_that_looks_at_one_row_is_read_file_by_file_and_other_sql_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = view(false, false);
+    write(folder.path(), "1.csv", &[(Some(1), 1, 0, Some(2))]);
+    let made = |since| over_sql(spec(folder.path(), &plain, 45, since), 2);
+    let before = newest(&made(None), &mut |_, _| {}).unwrap();
+    assert_eq!(before.reading.whole, None);
+    let again = || newest(&made(Some(since(&before.reading, 45))), &mut |_, _| {}).unwrap();
+    write(folder.path(), "2.csv", &[(Some(2), 30, 0, Some(4))]);
+    let after = again();
+    assert_eq!(
+        (
+            after.reading.files_read,
+            after.reading.files.len(),
+            after.batch.rows.len()
+        ),
+        (1, 2, 1)
+    );
+    // a number among whole ones changes what `/` means for all of them
+    write(folder.path(), "3.csv", &[(Some(3), 30, 0, Some(5))]);
+    let whole = again();
+    assert_eq!(
+        (whole.reading.files_read, whole.reading.incremental),
+        (3, false)
+    );
+    let why = whole.reading.whole.unwrap();
+    assert!(why.contains("`value`") && why.contains("integer"), "{why}");
+    // SQL that groups says so
+    let mut grouped = spec(folder.path(), &plain, 45, None);
+    grouped.source = DataSource::Sql {
+        name: "grouped".into(),
+        sql: "select who, at, sum(value) as value from facts group by who, at".into(),
+        from: vec![grouped.source],
+    };
+    let mut told = Vec::new();
+    let whole = newest(&grouped, &mut |_, doing| told.push(doing.to_owned())).unwrap();
+    assert!(whole.reading.whole.unwrap().contains("calls `sum`"));
+    assert!(
+        told[0].contains("reading all of grouped") && told[0].contains("`sum`"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn pushed_rows_that_were_put_together_are_not_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let pushed = folder.path().join(".trainyard/pushed/facts");
+    std::fs::create_dir_all(&pushed).unwrap();
+    for number in 1..4 {
+        let fact = (Some(number), i64::from(number), 0, Some(i64::from(number)));
+        write(&pushed, &format!("{number:06}.parquet"), &[fact]);
+    }
+    let plain = view(false, false);
+    let spec = |since| {
+        let mut made = spec(&pushed, &plain, 45, since);
+        if let DataSource::Files(snapshot) = &mut made.source {
+            let paths = snapshot.files.iter().map(|file| file.path.clone().into());
+            let (kept, _) = crate::data::segment::in_force(paths);
+            snapshot
+                .files
+                .retain(|file| kept.contains(&file.path.clone().into()));
+        }
+        made
+    };
+    let before = newest(&spec(None), &mut |_, _| {}).unwrap();
+    let again = || newest(&spec(Some(since(&before.reading, 45))), &mut |_, _| {}).unwrap();
+    let all: Vec<Fact> = (1..4)
+        .map(|number| (Some(number), i64::from(number), 0, Some(i64::from(number))))
+        .collect();
+    write(&pushed, "000001-000003.parquet", &all);
+    let after = again();
+    assert!(after.reading.incremental, "{:?}", after.reading.whole);
+    assert_eq!((after.reading.files_read, after.batch.rows.len()), (0, 0));
+    assert!(
+        after.reading.files[2]
+            .stamp
+            .path
+            .ends_with("000001-000003.parquet")
+    );
+    // with rows that were not read before it is told, and everything is read
+    std::fs::rename(
+        pushed.join("000001-000003.parquet"),
+        pushed.join("000001-000004.parquet"),
+    )
+    .unwrap();
+    let whole = again();
+    assert!(!whole.reading.incremental && whole.reading.files_read == 1);
+    assert!(whole.reading.whole.unwrap().contains("000001-000004"));
+}
+
+#[test]
 fn late_facts_are_taken_in_as_far_as_they_are_allowed_and_counted() {
     let folder = tempfile::tempdir().unwrap();
     let strict = FeatureView {
@@ -254,6 +452,22 @@ fn late_facts_are_taken_in_as_far_as_they_are_allowed_and_counted() {
     let after = newest(&going_on, &mut |_, _| {}).unwrap();
     assert_eq!((after.reading.late, after.reading.too_late), (1, 1));
     assert_eq!(after.batch.rows.len(), 2);
+    // a push leaves the same fact out of the windows
+    let counting = FeatureView {
+        allowed_lateness: Some(10 * MINUTE),
+        ..view(false, true)
+    };
+    let had = Some(before.reading.files.as_slice());
+    for (watermark, expected) in [(before.reading.known, 2), (None, 3)] {
+        let recent = recent::Recent::load(&counting, &going_on.source, had, watermark, 40 * MINUTE);
+        let mut recent = recent.unwrap();
+        let came = source::read(&[folder.path().join("2.csv")], None).unwrap();
+        let facts = recent.facts(&came).unwrap();
+        let entities = recent.entities(&facts).unwrap();
+        recent.add(facts, 40 * MINUTE).unwrap();
+        let counted = recent.values(&entities, 40 * MINUTE).unwrap();
+        assert_eq!(counted.rows.len(), expected);
+    }
     let from = MaterializeSpec {
         from: Some(25 * MINUTE),
         ..spec(folder.path(), &strict, 40, None)

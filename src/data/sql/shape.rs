@@ -132,6 +132,59 @@ pub(super) struct Shape {
     pub(super) filter: Option<Vec<Token>>,
 }
 
+/// Why `statement` is not known to answer each row of `table` by itself, and always the same: in words. None when it is.
+pub fn past_row(statement: &str, table: &str) -> Option<String> {
+    let Some(shape) = shape(statement) else {
+        return Some(beyond(statement).unwrap_or_else(|| {
+            "is more than one `select … from … where …` over one dataset".to_owned()
+        }));
+    };
+    if !shape.table.eq_ignore_ascii_case(table) {
+        return Some(format!("does not read `{table}` itself"));
+    }
+    let parts = shape.items.iter().chain(&shape.filter);
+    let mut parts = parts.map(Vec::as_slice);
+    (!parts.all(is_timeless)).then(|| {
+        "asks `strftime` for a time that may be now (say `'unixepoch'` behind it)".to_owned()
+    })
+}
+
+/// The word that makes a statement look past the row.
+fn beyond(statement: &str) -> Option<String> {
+    let all = tokens(statement)?;
+    let first_from = all.iter().position(|token| token.is_word("from"));
+    for (at, token) in all.iter().enumerate().skip(1) {
+        let Token::Word(word) = token else { continue };
+        let is = |list: &[&str]| list.iter().any(|one| one.eq_ignore_ascii_case(word));
+        if Some(at) != first_from && is(&BEYOND) {
+            return Some(format!("says `{}`", word.to_lowercase()));
+        }
+        let is_call = all.get(at + 1).is_some_and(|next| next.is_sign("("));
+        if is_call && !is(&OF_ROW) && !is(&["from", "where", "as"]) {
+            return Some(format!("calls `{}`", word.to_lowercase()));
+        }
+    }
+    None
+}
+
+/// Whether nothing in it hangs on when it is asked, or where: `strftime` takes `now` for a time, and the machine's zone.
+fn is_timeless(tokens: &[Token]) -> bool {
+    let is_text = |token: &Token, wanted: &str| matches!(token, Token::Text(text) if text.trim().eq_ignore_ascii_case(wanted));
+    tokens.iter().enumerate().all(|(at, token)| {
+        if !token.is_word("strftime") {
+            return true;
+        }
+        let arguments = tokens.get(at + 2..).and_then(call).and_then(parts);
+        arguments.is_some_and(|arguments| {
+            let is_number =
+                |argument: &&[Token]| matches!(argument, [one] if is_text(one, "unixepoch"));
+            let mut tokens = arguments.iter().copied().flatten();
+            arguments.get(2).is_some_and(is_number)
+                && !tokens.any(|token| is_text(token, "localtime") || is_text(token, "utc"))
+        })
+    })
+}
+
 /// The shape of `statement`; none when it is, or may be, of another one.
 pub(super) fn shape(statement: &str) -> Option<Shape> {
     let mut all = tokens(statement)?;
@@ -307,6 +360,33 @@ mod tests {
         assert_eq!(plain.items[2].len(), 3);
         assert!(plain.filter.is_some());
         assert!(shape("select case when a is null then 0 else a end from t").is_some());
+    }
+
+    #[test]
+    fn why_a_statement_looks_past_the_row_is_said() {
+        let why = |statement: &str| past_row(statement, "t");
+        assert_eq!(why("select *, (a / 2 -- half\n) as \"b\" from \"T\""), None);
+        assert_eq!(
+            why("select strftime('%H', a / 1000000, 'unixepoch') as h from t"),
+            None
+        );
+        for (statement, part) in [
+            ("select a, sum(b) over (order by a) from t", "`sum`"),
+            ("select a from t order by a limit 3", "`order`"),
+            ("select distinct a from t", "`distinct`"),
+            ("select a from t join u on 1", "`join`"),
+            ("select a from t, u", "over one dataset"),
+            ("select a from u", "`t`"),
+            ("select random() as a from t", "`random`"),
+            ("select strftime('%Y', 'now') as y from t", "`strftime`"),
+            (
+                "select strftime('%Y', at, 'unixepoch', 'localtime') as y from t",
+                "`strftime`",
+            ),
+        ] {
+            let why = why(statement).unwrap_or_default();
+            assert!(why.contains(part), "{statement}: {why}");
+        }
     }
 
     #[test]

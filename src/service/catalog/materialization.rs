@@ -2,14 +2,17 @@
 
 use super::Catalog;
 use crate::data::online::batch::BatchFile;
+use crate::data::row_wise::RowWise;
 use crate::data::{self, profile};
 use crate::domain::job::{DataSource, JobResult, MaterializeSpec};
 use crate::domain::profile::Profile;
 use crate::domain::{Error, Event, Result, Timestamp};
 use crate::store::catalog::{self as rows, Materialization};
+use crate::store::jobs;
 use crate::store::online::{Generation, Meta};
+use crate::store::push_log::{Merged, Spared};
 use sha2::{Digest, Sha256};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Up to this many entities the profile of the values is made anew when some of them changed.
 const PROFILED: u64 = 200_000;
@@ -27,14 +30,13 @@ impl Catalog {
         if spec.from.is_some_and(|from| from > spec.as_of) {
             return Err(Error::invalid("`from` is after `to`"));
         }
-        spec.since = match &spec.source {
-            DataSource::Files(_) if !full => self
+        if !full && RowWise::of(&spec.source).is_ok() {
+            spec.since = self
                 .online_store()?
                 .generation(&spec.view.name)?
                 .filter(|generation| generation.meta.definition == definition(&spec))
-                .and_then(|generation| generation.since()),
-            _ => None,
-        };
+                .and_then(|generation| generation.since());
+        }
         Ok(spec)
     }
 
@@ -114,6 +116,14 @@ impl Catalog {
                 ),
             )?;
         }
+        if let Ok(made) = self.core.view(view)
+            && let Err(error) = self.recount_pushed(&made)
+        {
+            self.core.notify(
+                "warn",
+                format!("feature view `{view}`: what was pushed while it was materialized is not in its windows yet: {error}"),
+            )?;
+        }
         self.core.bus.emit(Event::FeaturesChanged {
             view: view.to_owned(),
         });
@@ -132,6 +142,39 @@ impl Catalog {
         let bodies = rows.iter().map(|row| row.body.as_slice());
         let table = data::online::frame(&generation.meta.layout, bodies)?;
         Ok(profile::profile(&table))
+    }
+
+    /// Puts small files of pushed rows together, of all datasets; called now and then by somebody who has time. What a view
+    /// goes on from is not put together with what it has not read yet.
+    pub fn merge_pushed(&self) -> Result<Merged> {
+        let mut read = Vec::new();
+        for view in self.to_materialize()? {
+            let generation = self.generation(&view)?;
+            let files = generation.iter().flat_map(|one| &one.meta.files);
+            let files: Vec<PathBuf> = files.map(|span| PathBuf::from(&span.stamp.path)).collect();
+            read.push(files);
+        }
+        let named = |path: &Path| {
+            let path = path.to_string_lossy();
+            self.core
+                .store
+                .read(|connection| jobs::is_named(connection, &path))
+        };
+        let mut merged = Merged::default();
+        for dataset in self.core.pushed.datasets()? {
+            let ends = read
+                .iter()
+                .filter_map(|files| self.core.pushed.end(&dataset, files));
+            let ends: Vec<u32> = ends.collect();
+            let round = self
+                .core
+                .pushed
+                .merge(&dataset, &Spared::new(&ends, &named))?;
+            merged.files += round.files;
+            merged.into += round.into;
+            merged.removed += round.removed;
+        }
+        Ok(merged)
     }
 
     /// The generation of a view's online values.
@@ -155,12 +198,8 @@ fn partial(meta: &mut Meta, spec: &MaterializeSpec) {
 /// The digest of everything in a view that its stored values depend on.
 pub(super) fn definition(spec: &MaterializeSpec) -> String {
     let view = &spec.view;
-    let source = match &spec.source {
-        DataSource::Files(snapshot) => &snapshot.dataset,
-        DataSource::Sql { sql, .. } => sql,
-    };
     let parts = serde_json::json!([
-        source,
+        asked_of(&spec.source),
         view.entity.keys,
         view.event_time,
         view.available_at,
@@ -171,4 +210,15 @@ pub(super) fn definition(spec: &MaterializeSpec) -> String {
     ]);
     let digest = Sha256::digest(parts.to_string());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The dataset of files, or the statements down to it.
+fn asked_of(source: &DataSource) -> serde_json::Value {
+    match source {
+        DataSource::Files(snapshot) => snapshot.dataset.clone().into(),
+        DataSource::Sql { name, sql, from } => {
+            let below: Vec<serde_json::Value> = from.iter().map(asked_of).collect();
+            serde_json::json!([name, sql, below])
+        }
+    }
 }

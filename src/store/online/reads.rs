@@ -1,0 +1,88 @@
+//! Look-ups of online values: of many entities of several views as of one moment, and of a view's first entities.
+
+use super::rows::{meta, number, page};
+use super::{Asked, Found, Generation, Online, See};
+use crate::data::online::OnlineRow;
+use crate::domain::{Error, Result};
+use rusqlite::{Connection, params};
+use std::sync::{Arc, PoisonError};
+
+impl Online {
+    /// The generation of a view that is read now.
+    pub fn generation(&self, view: &str) -> Result<Option<Arc<Generation>>> {
+        self.store.read(|connection| self.current(connection, view))
+    }
+
+    fn current(&self, connection: &Connection, view: &str) -> Result<Option<Arc<Generation>>> {
+        let Some((id, revision)) = number(connection, view)? else {
+            return Ok(None);
+        };
+        let held = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(generation) = held.get(view)
+            && (generation.id, generation.revision) == (id, revision)
+        {
+            return Ok(Some(Arc::clone(generation)));
+        }
+        drop(held);
+        let generation = Arc::new(Generation {
+            id,
+            revision,
+            meta: meta(connection, view)?,
+        });
+        let mut held = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        held.insert(view.to_owned(), Arc::clone(&generation));
+        Ok(Some(generation))
+    }
+
+    /// Looks up entities of several views, all as of one moment. `see` hears of every key of every view, in order: the
+    /// view's place, its generation, the key's place, and the row if there is one. Views without values are passed over.
+    pub fn look_up(&self, asked: &[Asked<'_>], see: &mut See<'_>) -> Result<()> {
+        self.store.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "select event, body from entities where generation = ?1 and key = ?2",
+            )?;
+            for (place, one) in asked.iter().enumerate() {
+                let Some(generation) = self.current(connection, one.view)? else {
+                    continue;
+                };
+                for (at, key) in one.keys.iter().enumerate() {
+                    let Some(key) = key else {
+                        see(place, &generation, at, None)?;
+                        continue;
+                    };
+                    let mut rows = statement.query(params![generation.id, key])?;
+                    match rows.next()? {
+                        None => see(place, &generation, at, None)?,
+                        Some(row) => {
+                            let found = Found {
+                                event: row.get(0)?,
+                                body: row.get_ref(1)?.as_blob().map_err(damaged)?,
+                            };
+                            see(place, &generation, at, Some(found))?;
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The first entities of a view by key, and the generation they are of.
+    pub fn some(
+        &self,
+        view: &str,
+        limit: u32,
+    ) -> Result<Option<(Arc<Generation>, Vec<OnlineRow>)>> {
+        self.store.read(|connection| {
+            let Some(generation) = self.current(connection, view)? else {
+                return Ok(None);
+            };
+            let rows = page(connection, generation.id, None, limit as usize)?;
+            Ok(Some((generation, rows)))
+        })
+    }
+}
+
+fn damaged(error: rusqlite::types::FromSqlError) -> Error {
+    Error::internal("the online store is damaged: materialize the view again").because(error)
+}

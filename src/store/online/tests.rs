@@ -1,0 +1,274 @@
+//! Generations one after the other, pushes between them, and readers meanwhile.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+use super::rows::pushed;
+use super::*;
+use crate::data::online::{OnlineColumn, Scalar};
+use crate::domain::Error;
+use crate::domain::dataset::{ColumnKind, FileStamp};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+fn row(entity: &str, event: i64, source: i32, value: i64) -> OnlineRow {
+    let mut body = Vec::new();
+    Scalar::Integer(value).store(&mut body);
+    OnlineRow {
+        key: entity.as_bytes().to_vec(),
+        event: Some(event),
+        created: None,
+        source,
+        body,
+    }
+}
+
+fn meta(taken: &str, files: &[&str]) -> Meta {
+    Meta {
+        layout: Layout {
+            columns: vec![OnlineColumn {
+                name: "n".into(),
+                kind: ColumnKind::Integer,
+            }],
+        },
+        as_of: Some(0),
+        taken: taken.into(),
+        files: files
+            .iter()
+            .map(|path| FileSpan {
+                stamp: FileStamp {
+                    path: (*path).into(),
+                    bytes: 0,
+                    sha256: String::new(),
+                    modified: 0,
+                },
+                known: None,
+                columns: Vec::new(),
+            })
+            .collect(),
+        ..Meta::default()
+    }
+}
+
+fn open() -> (tempfile::TempDir, Online) {
+    let folder = tempfile::tempdir().unwrap();
+    let online = Online::open(&folder.path().join("online.db")).unwrap();
+    (folder, online)
+}
+
+fn replace(online: &Online, meta: Meta, rows: Vec<OnlineRow>) -> u64 {
+    online
+        .replace("v", meta, &mut rows.into_iter().map(Ok))
+        .unwrap()
+}
+
+fn values(online: &Online) -> Vec<(String, i64, i64)> {
+    let Some((_, rows)) = online.some("v", u32::MAX).unwrap() else {
+        return Vec::new();
+    };
+    rows.into_iter()
+        .map(|row| {
+            let mut values = crate::data::online::Scalars::of(&row.body);
+            let Some(Ok(Scalar::Integer(value))) = values.next() else {
+                panic!("{row:?}");
+            };
+            (
+                String::from_utf8(row.key).unwrap(),
+                row.event.unwrap(),
+                value,
+            )
+        })
+        .collect()
+}
+
+fn count(online: &Online) -> i64 {
+    let rows = online.store.read(|connection| {
+        Ok(connection.query_row("select count(*) from entities", [], |row| row.get(0))?)
+    });
+    rows.unwrap()
+}
+
+#[test]
+fn a_new_generation_replaces_the_old_one_whole() {
+    let (_folder, online) = open();
+    let keys = [Some(b"a".to_vec()), None];
+    let asked = [Asked {
+        view: "v",
+        keys: &keys,
+    }];
+    online
+        .look_up(&asked, &mut |_, _, _, _| panic!("nothing is there"))
+        .unwrap();
+    replace(
+        &online,
+        meta("1", &[]),
+        vec![row("a", 1, 0, 1), row("b", 1, 0, 2)],
+    );
+    replace(&online, meta("2", &[]), vec![row("b", 1, 0, 3)]);
+    // taken in again: nothing changes
+    replace(&online, meta("2", &[]), vec![row("c", 1, 0, 3)]);
+    assert_eq!(values(&online), [("b".to_owned(), 1, 3)]);
+    assert_eq!(count(&online), 1);
+    let mut seen = Vec::new();
+    online
+        .look_up(&asked, &mut |_, _, at, found| {
+            seen.push((at, found.is_some()));
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(seen, [(0, false), (1, false)]);
+}
+
+#[test]
+fn what_was_pushed_goes_along_until_a_file_has_it() {
+    let (_folder, online) = open();
+    let push = |rows: Vec<OnlineRow>| online.push("v", meta("", &[]), rows).unwrap();
+    push(vec![row("a", 5, 0, 50)]);
+    assert_eq!(values(&online), [("a".to_owned(), 5, 50)]);
+    replace(
+        &online,
+        meta("1", &["x"]),
+        vec![row("a", 4, 0, 40), row("b", 4, 0, 41)],
+    );
+    let both = [("a".to_owned(), 5, 50), ("b".to_owned(), 4, 41)];
+    assert_eq!(values(&online), both);
+    assert_eq!(
+        push(vec![row("b", 3, 0, 1), row("b", 4, 0, 2)]),
+        Pushed { taken: 1, older: 1 }
+    );
+    replace(
+        &online,
+        meta("2", &["x"]),
+        vec![row("a", 5, 0, 51), row("b", 4, 0, 42)],
+    );
+    let read = [("a".to_owned(), 5, 51), ("b".to_owned(), 4, 42)];
+    assert_eq!(values(&online), read);
+    assert_eq!(
+        online
+            .store
+            .read(|connection| pushed(connection, "v"))
+            .unwrap(),
+        []
+    );
+}
+
+#[test]
+fn bringing_up_to_date_in_place_and_anew_come_to_the_same() {
+    for windows in [vec![], vec![0]] {
+        let (_folder, online) = open();
+        let with = |taken: &str, files: &[&str]| {
+            let mut empty = Vec::new();
+            Scalar::Integer(0).store(&mut empty);
+            Meta {
+                windows: windows.clone(),
+                empty,
+                ..meta(taken, files)
+            }
+        };
+        let there = ["a", "b", "c", "d"].map(|name| row(name, 5, 0, 1)).to_vec();
+        replace(&online, with("1", &["x"]), there);
+        online
+            .push("v", Meta::default(), vec![row("d", 9, 0, 9)])
+            .unwrap();
+        let since = online.generation("v").unwrap().unwrap().since().unwrap();
+        let came = [row("a", 6, 1, 2), row("b", 4, 1, 3), row("e", 1, 1, 4)];
+        let update = |taken: &str, since: &Since| {
+            let mut rows = came.clone().into_iter().map(Ok);
+            online.update("v", since, with(taken, &["x", "y"]), 3, &mut rows)
+        };
+        assert_eq!(update("2", &since).unwrap(), 5);
+        assert_eq!(update("2", &since).unwrap(), 5);
+        let expected = if windows.is_empty() {
+            [6, 5, 5, 9, 1].into_iter().zip([2, 1, 1, 9, 4])
+        } else {
+            [6, 5, 5, 9, 1].into_iter().zip([2, 3, 0, 9, 4])
+        };
+        let shown: Vec<(i64, i64)> = values(&online)
+            .into_iter()
+            .map(|(_, event, value)| (event, value))
+            .collect();
+        assert_eq!(shown, expected.collect::<Vec<_>>());
+        assert_eq!(count(&online), 5);
+        // somebody else was quicker
+        assert_eq!(
+            update("3", &since).unwrap_err().kind,
+            crate::domain::ErrorKind::Conflict
+        );
+    }
+}
+
+#[test]
+fn an_unfinished_generation_is_nobodys_and_goes() {
+    let (folder, online) = open();
+    replace(&online, meta("1", &[]), vec![row("a", 1, 0, 1)]);
+    let failing = [Ok(row("b", 1, 0, 2)), Err(Error::invalid("cut off"))];
+    online
+        .replace("v", meta("2", &[]), &mut failing.into_iter())
+        .unwrap_err();
+    let id = online.begin("v").unwrap();
+    online
+        .fill(
+            id,
+            &mut (0..20_000).map(|at| Ok(row(&format!("{at:06}"), 1, 0, at))),
+        )
+        .unwrap();
+    drop(online);
+    let online = Online::open(&folder.path().join("online.db")).unwrap();
+    assert_eq!(values(&online).len(), 1);
+    replace(
+        &online,
+        meta("3", &[]),
+        vec![row("a", 1, 0, 3), row("b", 1, 0, 3)],
+    );
+    assert_eq!(count(&online), 2);
+}
+
+#[test]
+fn readers_never_see_two_generations_at_once() {
+    let (_folder, online) = open();
+    let names: Vec<String> = (0..300).map(|at| format!("{at:03}")).collect();
+    let rows = |value: i64| names.iter().map(move |name| Ok(row(name, value, 0, value)));
+    online.replace("v", meta("0", &[]), &mut rows(0)).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let keys: Vec<Option<Vec<u8>>> = names
+                .iter()
+                .map(|name| Some(name.as_bytes().to_vec()))
+                .collect();
+            while !done.load(Ordering::SeqCst) {
+                let mut events = Vec::new();
+                online
+                    .look_up(
+                        &[Asked {
+                            view: "v",
+                            keys: &keys,
+                        }],
+                        &mut |_, _, _, found| {
+                            events.push(found.unwrap().event);
+                            Ok(())
+                        },
+                    )
+                    .unwrap();
+                assert_eq!(events.len(), 300);
+                assert!(events.iter().all(|event| *event == events[0]));
+            }
+        });
+        for value in 1..40 {
+            online
+                .replace("v", meta(&value.to_string(), &[]), &mut rows(value))
+                .unwrap();
+            let since = online.generation("v").unwrap().unwrap().since().unwrap();
+            let mut newer = names
+                .iter()
+                .map(|name| Ok(row(name, 100 + value, 0, value)));
+            online
+                .update(
+                    "v",
+                    &since,
+                    meta(&format!("u{value}"), &[]),
+                    300,
+                    &mut newer,
+                )
+                .unwrap();
+        }
+        done.store(true, Ordering::SeqCst);
+    });
+}

@@ -69,9 +69,23 @@ struct Current {
 /// Fails at once, with the file's name, on a damaged file, on a file that lacks a column that another has, and on types
 /// that do not mix (whole numbers and numbers do). A file that changes while it is read is an error of the iterator.
 pub fn scan(files: &[PathBuf], columns: Option<&[String]>, batch_rows: usize) -> Result<Scan> {
+    scan_told(files, columns, batch_rows, &|_| Ok(()))
+}
+
+/// Hears the share of the files that was looked at before the first row is given; an error stops that.
+pub(super) type Looked<'a> = dyn Fn(f64) -> Result<()> + 'a;
+
+/// As [`scan`]; `looked` hears how far the look at the files is, which for text takes about as long as to read them.
+pub(super) fn scan_told(
+    files: &[PathBuf],
+    columns: Option<&[String]>,
+    batch_rows: usize,
+    looked: &Looked<'_>,
+) -> Result<Scan> {
     let mut waiting = VecDeque::with_capacity(files.len());
-    for path in files {
-        waiting.push_back(look(path, columns)?);
+    for (number, path) in files.iter().enumerate() {
+        let looked = |share: f64| looked((number as f64 + share) / files.len() as f64);
+        waiting.push_back(look(path, columns, &looked)?);
     }
     let found: Vec<(PathBuf, &[Found])> = waiting
         .iter()
@@ -107,7 +121,7 @@ pub fn scan(files: &[PathBuf], columns: Option<&[String]>, batch_rows: usize) ->
     })
 }
 
-fn look(path: &Path, columns: Option<&[String]>) -> Result<Waiting> {
+fn look(path: &Path, columns: Option<&[String]>, looked: &Looked<'_>) -> Result<Waiting> {
     fn of<R>(path: &Path, layout: Layout<R>, reading: impl FnOnce(R) -> Reading) -> Waiting {
         Waiting {
             path: path.to_owned(),
@@ -123,12 +137,12 @@ fn look(path: &Path, columns: Option<&[String]>) -> Result<Waiting> {
         Ok(match checks::format_of(path)? {
             Format::Csv { delimiter, gzip } => of(
                 path,
-                csv::layout(path, delimiter, gzip, columns)?,
+                csv::layout(path, delimiter, gzip, columns, looked)?,
                 Reading::Csv,
             ),
             Format::JsonLines { gzip } => of(
                 path,
-                json_lines::layout(path, gzip, columns)?,
+                json_lines::layout(path, gzip, columns, looked)?,
                 Reading::JsonLines,
             ),
             Format::Parquet => of(path, parquet_file::layout(path, columns)?, |reading| {
@@ -146,6 +160,11 @@ impl Scan {
             .iter()
             .map(|target| (target.name.clone(), target.kind))
             .collect()
+    }
+
+    /// The same as Arrow has them.
+    pub(super) fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
     }
 
     /// How many rows there will be.

@@ -9,7 +9,7 @@ mod infer;
 mod text;
 
 pub use check::{Checker, Context, check};
-pub use infer::{infer, infer_all};
+pub use infer::{infer, infer_files, infer_frame, infer_table};
 pub use text::{METRICS, parse, write};
 
 /// Where the expectations of a dataset without a schema file come from.
@@ -345,7 +345,7 @@ mod tests {
             one("at", Arc::new(times) as ArrayRef)
         };
         let seen = times(&[1_000, 1_020]);
-        let schema = infer_all(std::slice::from_ref(&seen), Some(1_030 * HOUR)).unwrap();
+        let schema = infer_frame(&seen, Some(1_030 * HOUR)).unwrap();
         assert_eq!(schema.columns[0].max_age.as_deref(), Some("2d"));
         let at = |hours: i64| Context {
             now: Some(hours * HOUR),
@@ -361,7 +361,7 @@ mod tests {
             ("in_the_future", &[2][..])
         );
         // data that stopped long ago gets no limit
-        let old = infer_all(&[times(&[5])], Some(100_000 * HOUR)).unwrap();
+        let old = infer_frame(&times(&[5]), Some(100_000 * HOUR)).unwrap();
         assert_eq!(old.columns[0].max_age, None);
     }
 

@@ -3,7 +3,7 @@
 
 use super::dataset::{Schema, Snapshot};
 use super::drift::ColumnDrift;
-use super::feature::FeatureView;
+use super::feature::{FeatureView, Known};
 use super::profile::Profile;
 use super::trigger::{Cause, Gate};
 use super::{JobId, RunId, Timestamp};
@@ -238,6 +238,18 @@ pub struct ValidateSpec {
     /// The environment that the data is for.
     #[serde(default)]
     pub environment: Option<String>,
+    /// Features to be learned from: whether they know what could not be known in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaks: Option<LeakCheck>,
+}
+
+/// Features that are held against what was known at some instants.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LeakCheck {
+    /// The views with the features.
+    pub views: Vec<ViewUse>,
+    /// When the data behind them became known.
+    pub known: Vec<Known>,
 }
 
 /// A dataset's profile.

@@ -1,9 +1,10 @@
-//! Check a dataset against its schema, file by file. Violations are the result, not an error.
+//! Check a dataset against its schema, file by file, and the features joined to it against what was known in time.
+//! Violations are the result, not an error.
 
-use super::{Job, JobCtx};
+use super::{Job, JobCtx, leaks};
 use crate::data::schema::{self, Checker, Context};
 use crate::data::{Error as DataError, source, table};
-use crate::domain::dataset::Schema;
+use crate::domain::dataset::{Schema, Violation};
 use crate::domain::job::{DataSource, JobResult, ValidateSpec};
 use crate::domain::{Clock, Result, SystemClock};
 use std::path::{Path, PathBuf};
@@ -19,8 +20,10 @@ impl Job for ValidateSpec {
         };
         let Some(expected) = &self.schema else {
             let (inferred, rows) = infer(&self.source, now, ctx)?;
+            let violations = leaks::violations(self, ctx)?;
+            tell(&violations, ctx)?;
             return Ok(JobResult::Validate {
-                violations: Vec::new(),
+                violations,
                 inferred: Some(inferred),
                 rows,
             });
@@ -46,20 +49,26 @@ impl Job for ValidateSpec {
             }
         }
         ctx.progress(1.0, &format!("{rows} rows checked"));
-        let violations = checker.finish();
-        for violation in &violations {
-            let column = violation.column.as_deref().unwrap_or("the table");
-            ctx.log(
-                "warn",
-                format!("{column}: {}: {}", violation.rule, violation.detail),
-            )?;
-        }
+        let mut violations = checker.finish();
+        violations.extend(leaks::violations(self, ctx)?);
+        tell(&violations, ctx)?;
         Ok(JobResult::Validate {
             violations,
             inferred: None,
             rows,
         })
     }
+}
+
+fn tell(violations: &[Violation], ctx: &mut JobCtx) -> Result<()> {
+    for violation in violations {
+        let column = violation.column.as_deref().unwrap_or("the table");
+        ctx.log(
+            "warn",
+            format!("{column}: {}: {}", violation.rule, violation.detail),
+        )?;
+    }
+    Ok(())
 }
 
 /// What the data suggests, and its rows; files are never all in memory.

@@ -334,6 +334,7 @@ impl PipelineRunner {
                 schema: self.services.datasets.schema(&dataset)?,
                 schema_from: self.services.datasets.schema_from(&dataset)?,
                 environment: None,
+                leaks: self.services.datasets.leak_check(&plan.table.views),
             });
             Ok((format!("validate {dataset}"), spec))
         })?;

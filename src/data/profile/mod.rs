@@ -426,7 +426,7 @@ mod tests {
     fn text_files_are_profiled_as_their_rows_in_memory() {
         let folder = tempfile::tempdir().unwrap();
         // pieces of a file end anywhere, also between a row and its like
-        let whole = sides(150_000);
+        let whole = sides(70_000);
         for name in ["sides.csv", "sides.jsonl", "sides.csv.gz"] {
             let path = folder.path().join(name);
             if name.ends_with(".gz") {

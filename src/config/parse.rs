@@ -204,7 +204,10 @@ fn read_dataset(name: String, section: Section<'_, '_>) -> DatasetConfig {
         sql: section.text("sql"),
         timestamp: section.text("timestamp"),
         available_at: section.text("available_at"),
-        known: section.section("known").map(read_known).unwrap_or_default(),
+        known: section
+            .section("known")
+            .map(|known| read_known(&known))
+            .unwrap_or_default(),
         schema: section.text("schema"),
         line: section.problems.place(section.offset).0,
         name,
@@ -231,7 +234,7 @@ fn read_dataset(name: String, section: Section<'_, '_>) -> DatasetConfig {
 }
 
 /// `{ arr_delay = "arr_utc" }`.
-fn read_known(section: Section<'_, '_>) -> Vec<(String, String)> {
+fn read_known(section: &Section<'_, '_>) -> Vec<(String, String)> {
     let mut known = Vec::new();
     for (column, value) in section.entries() {
         match value.as_str() {

@@ -87,6 +87,8 @@ pub struct DatasetConfig {
     pub timestamp: Option<String>,
     /// When a row could be known.
     pub available_at: Option<String>,
+    /// Columns whose value could be known only from the instant in another column on: the column, and that other.
+    pub known: Vec<(String, String)>,
     /// A schema file, relative to the workspace; none: inferred and frozen on first use.
     pub schema: Option<String>,
     /// Line of its table in the file, for messages.

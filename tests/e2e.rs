@@ -16,6 +16,8 @@ mod daemon;
 mod dataset;
 #[path = "e2e/features.rs"]
 mod features;
+#[path = "e2e/honest.rs"]
+mod honest;
 #[path = "e2e/house.rs"]
 mod house;
 #[path = "e2e/join.rs"]

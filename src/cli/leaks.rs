@@ -16,7 +16,7 @@ pub(crate) struct CheckArgs {
     /// Only these views
     views: Vec<String>,
     /// From when on the values of a column were known: `flights.arr_delay=arr_utc`; of whole rows: `weather=available_at`
-    /// (a dataset's `available_at` need not be said again)
+    /// (what a dataset's `available_at` and `known` say need not be said again)
     #[arg(long, value_name = "DATASET[.COLUMN]=COLUMN", value_parser = super::train::pair)]
     known: Vec<(String, String)>,
     /// Check as of this instant; may be given again [default: five spread over the view's rows]
@@ -34,16 +34,7 @@ pub(crate) fn run(args: &CheckArgs, connection: &Connection, output: &Output) ->
     {
         return Err(Error::invalid(format!("there is no feature view `{name}`")).into());
     }
-    let mut known: Vec<Known> = config
-        .datasets
-        .iter()
-        .filter(|dataset| dataset.available_at.is_some())
-        .map(|dataset| Known {
-            dataset: dataset.name.clone(),
-            rows: dataset.available_at.clone(),
-            columns: Vec::new(),
-        })
-        .collect();
+    let mut known = crate::service::datasets::known_from(&config);
     for (what, instant) in &args.known {
         let (name, column) = match what.split_once('.') {
             Some((name, column)) => (name, Some(column)),

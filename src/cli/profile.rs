@@ -61,6 +61,10 @@ pub(crate) fn run(args: &ProfileArgs, connection: &Connection, output: &Output) 
     for (a, b, r) in found.correlations.iter().take(SHOWN) {
         output.line(format!("correlated: {a} and {b}, r = {r:.3}"));
     }
+    if !found.correlations.is_empty() {
+        let rows = of_rows(found.correlated, found.rows);
+        output.line(format!("r is Pearson's, over {rows}"));
+    }
     if let Some(target) = &found.target {
         signal(&found, target, output);
     }
@@ -218,8 +222,20 @@ fn spread(column: &ColumnProfile, value: Option<f64>) -> String {
         .map_or_else(|| "-".to_owned(), number)
 }
 
+fn of_rows(looked_at: u64, rows: u64) -> String {
+    if looked_at < rows {
+        format!("{looked_at} of {rows} rows")
+    } else {
+        "all rows".to_owned()
+    }
+}
+
 fn signal(found: &Profile, target: &str, output: &Output) {
-    output.line(format!("signal about {target}:"));
+    output.line(format!(
+        "signal about {target}: information, ratio and auc over {}, r over {}:",
+        of_rows(found.sampled, found.rows),
+        of_rows(found.correlated, found.rows)
+    ));
     let share = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |x| format!("{x:.3}"));
     let rows: Vec<_> = found
         .signal
@@ -231,9 +247,10 @@ fn signal(found: &Profile, target: &str, output: &Output) {
                 format!("{:.3}", one.information),
                 share(one.ratio),
                 share(one.auc),
+                share(one.r),
                 if one.leaks { "leaks?" } else { "" }.to_owned(),
             ]
         })
         .collect();
-    output.table(&["column", "information", "ratio", "auc", ""], &rows);
+    output.table(&["column", "information", "ratio", "auc", "r", ""], &rows);
 }

@@ -3,9 +3,9 @@
 use super::output::Output;
 use super::{Exit, Result};
 use crate::data::schema::{self, Checker, Context};
-use crate::data::{history, profile, source};
-use crate::domain::dataset::{Day, Schema, Severity, Violation};
-use crate::domain::{Clock, Error, SystemClock};
+use crate::data::{history, profile};
+use crate::domain::dataset::{Schema, Severity, Violation};
+use crate::domain::{Clock, Error, SystemClock, printable_path};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -39,13 +39,10 @@ fn now() -> i64 {
 }
 
 fn infer(args: &ValidateArgs, path: &Path, output: &Output) -> Result<Exit> {
-    let mut frames = Vec::with_capacity(args.data.len());
-    for (number, file) in args.data.iter().enumerate() {
-        said(output, "reading", number, &args.data);
-        frames.push(source::read(std::slice::from_ref(file), None)?);
-    }
-    let inferred = schema::infer_all(&frames, Some(now()))?;
-    let rows: usize = frames.iter().map(crate::data::Frame::rows).sum();
+    let (inferred, rows) = schema::infer_files(&args.data, Some(now()), &|share, file| {
+        output.tick(format!("{:3.0} % {}", share * 100.0, printable_path(file)));
+        Ok(())
+    })?;
     output.progress_done(format!("{rows} rows read"));
     std::fs::write(path, schema::write(&inferred))
         .map_err(|error| Error::from(error).context(format!("writing `{}`", path.display())))?;
@@ -73,12 +70,11 @@ fn check(args: &ValidateArgs, path: &Path, output: &Output) -> Result<Exit> {
     let mut rows = 0;
     for (number, file) in args.data.iter().enumerate() {
         said(output, "checking", number, &args.data);
-        let frame = source::read(std::slice::from_ref(file), None)?;
         let name = file.display().to_string();
-        checker.take(&name, &frame)?;
-        rows += frame.rows();
+        rows += checker.take_file(&name, file)?;
+        // on the command line each file is a day, in the order given
         if !expected.history.is_empty() {
-            days.push(day(&name, &frame)?);
+            days.push(profile::kept_file(file, 1, &|_| Ok(()))?.day(&name, 1));
         }
     }
     output.progress_done(format!("{rows} rows checked"));
@@ -96,11 +92,6 @@ fn check(args: &ValidateArgs, path: &Path, output: &Output) -> Result<Exit> {
     } else {
         Exit::Failed
     })
-}
-
-/// On the command line each file is a day, in the order given.
-fn day(name: &str, frame: &crate::data::Frame) -> Result<Day> {
-    Ok(profile::kept_state_of(frame, 1)?.day(name, 1))
 }
 
 fn said(output: &Output, doing: &str, number: usize, files: &[PathBuf]) {

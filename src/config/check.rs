@@ -213,6 +213,26 @@ gate = { metric = "roc_auc", at_least = 0.6, by = 0.005 }
     }
 
     #[test]
+    fn a_dataset_says_from_when_on_its_columns_were_known() {
+        let said = "timestamp = \"at\"\nknown = { delay = \"arrived\" }\n";
+        let config = parse(&GOOD.replace("timestamp = \"at\"\n", said)).unwrap();
+        let known = [("delay".to_owned(), "arrived".to_owned())];
+        assert_eq!(config.datasets[0].known, known);
+        let text = "[dataset.a]\nsql = \"select 1\"\nknown = { x = \"y\" }\n[dataset.b]\npath = \"b\"\nknown = { x = 3 }\n";
+        let problems = parse(text).unwrap_err();
+        let all: Vec<String> = problems.iter().map(|one| one.sentence("t")).collect();
+        for part in [
+            "t:3:9: `dataset.a.known` is about a dataset of files",
+            "t:6:15: `dataset.b.known.x` is no column's name",
+        ] {
+            assert!(
+                all.iter().any(|line| line.contains(part)),
+                "{part} in {all:?}"
+            );
+        }
+    }
+
+    #[test]
     fn text_that_is_no_toml_names_the_place() {
         let problems = parse("[dataset\n").unwrap_err();
         assert_eq!(problems.len(), 1);

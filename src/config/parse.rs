@@ -204,6 +204,10 @@ fn read_dataset(name: String, section: Section<'_, '_>) -> DatasetConfig {
         sql: section.text("sql"),
         timestamp: section.text("timestamp"),
         available_at: section.text("available_at"),
+        known: section
+            .section("known")
+            .map(|known| read_known(&known))
+            .unwrap_or_default(),
         schema: section.text("schema"),
         line: section.problems.place(section.offset).0,
         name,
@@ -215,8 +219,34 @@ fn read_dataset(name: String, section: Section<'_, '_>) -> DatasetConfig {
             "path is a glob such as \"data/*.parquet\"",
         );
     }
+    if dataset.sql.is_some() && !dataset.known.is_empty() {
+        section.problems.add(
+            section.place_of("known"),
+            format!(
+                "`dataset.{}.known` is about a dataset of files",
+                dataset.name
+            ),
+            "say it of the datasets that the `sql` reads",
+        );
+    }
     section.finish();
     dataset
+}
+
+/// `{ arr_delay = "arr_utc" }`.
+fn read_known(section: &Section<'_, '_>) -> Vec<(String, String)> {
+    let mut known = Vec::new();
+    for (column, value) in section.entries() {
+        match value.as_str() {
+            Some(instant) => known.push((column, instant.to_owned())),
+            None => section.problems.add(
+                section.place_of(&column),
+                format!("`{}` is no column's name", section.full(&column)),
+                "the column with the instant from which the value was known",
+            ),
+        }
+    }
+    known
 }
 
 fn read_pipeline(name: String, section: Section<'_, '_>) -> PipelineConfig {

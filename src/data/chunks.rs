@@ -5,6 +5,8 @@ use super::Result;
 use super::regular_file::{Identity, failed};
 use super::text_file::TextFile;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes read at a time.
 const BLOCK: usize = 1 << 20;
@@ -67,14 +69,34 @@ pub(super) struct Chunks {
     over: bool,
     /// Bytes read at a time.
     block: usize,
+    behind: Behind,
+}
+
+/// How far the reading of a file is; to be looked at from anywhere.
+#[derive(Clone)]
+pub(super) struct Behind {
+    bytes: Arc<AtomicU64>,
+    whole: u64,
+}
+
+impl Behind {
+    /// The share of the file's bytes that was read.
+    pub(super) fn share(&self) -> f64 {
+        (self.bytes.load(Ordering::Relaxed) as f64 / self.whole.max(1) as f64).min(1.0)
+    }
 }
 
 impl Chunks {
     /// Opens `path`; `delimiter`: it holds separated values, where a quoted field may hold line ends.
     pub(super) fn open(path: &Path, gzip: bool, delimiter: Option<u8>) -> Result<Self> {
+        let file = TextFile::open(path, gzip)?;
         Ok(Self {
             path: path.to_owned(),
-            file: TextFile::open(path, gzip)?,
+            behind: Behind {
+                bytes: Arc::default(),
+                whole: file.identity.bytes,
+            },
+            file,
             ends: Ends {
                 delimiter,
                 state: State::FieldStart,
@@ -92,6 +114,11 @@ impl Chunks {
     /// The file as it was opened.
     pub(super) fn identity(&self) -> Identity {
         self.file.identity
+    }
+
+    /// How far it is read.
+    pub(super) fn behind(&self) -> Behind {
+        self.behind.clone()
     }
 
     /// Whether it is worth several threads.
@@ -112,6 +139,8 @@ impl Chunks {
                 }
             }
             bytes.truncate(end);
+            let behind = self.file.behind();
+            self.behind.bytes.store(behind, Ordering::Relaxed);
             if end == start {
                 self.over = true;
                 if self.ends.is_open() {

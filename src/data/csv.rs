@@ -7,6 +7,7 @@ use super::guess::{Guess, boolean, number, value};
 use super::in_order::in_order;
 use super::layout::{Found, Layout, Parts, Target, places};
 use super::regular_file::{Identity, failed};
+use super::source::Looked;
 use super::{Result, checks, instant};
 use crate::domain::dataset::ColumnKind;
 use crate::domain::quotable;
@@ -28,15 +29,17 @@ pub(super) struct Reading {
     taken: Arc<[usize]>,
 }
 
-/// What `path` holds; `wanted`: only these columns.
+/// What `path` holds; `wanted`: only these columns. `looked` hears how far the look is.
 pub(super) fn layout(
     path: &Path,
     delimiter: u8,
     gzip: bool,
     wanted: Option<&[String]>,
+    looked: &Looked<'_>,
 ) -> Result<Layout<Reading>> {
     let mut chunks = Chunks::open(path, gzip, Some(delimiter))?;
     let (identity, large) = (chunks.identity(), chunks.is_large());
+    let behind = chunks.behind();
     let Some(first) = chunks.next().transpose()? else {
         return Err(failed(path, "the file is empty"));
     };
@@ -58,6 +61,7 @@ pub(super) fn layout(
     let mut rows = 0;
     for part in parts {
         let (more, part) = part?;
+        looked(behind.share())?;
         rows += more;
         for (guess, later) in guesses.iter_mut().zip(part) {
             guess.and(later);

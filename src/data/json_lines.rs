@@ -7,6 +7,7 @@ use super::in_order::in_order;
 use super::json_value::{Json, object};
 use super::layout::{Found, Layout, Parts, Target, places};
 use super::regular_file::{Identity, failed};
+use super::source::Looked;
 use super::{Result, checks, instant};
 use crate::domain::dataset::ColumnKind;
 use crate::domain::quotable;
@@ -22,15 +23,16 @@ pub(super) struct Reading {
     gzip: bool,
 }
 
-/// What `path` holds; `wanted`: only these columns.
+/// What `path` holds; `wanted`: only these columns. `looked` hears how far the look is.
 pub(super) fn layout(
     path: &Path,
     gzip: bool,
     wanted: Option<&[String]>,
+    looked: &Looked<'_>,
 ) -> Result<Layout<Reading>> {
     let chunks = Chunks::open(path, gzip, None)?;
     let (identity, large) = (chunks.identity(), chunks.is_large());
-    let looking = path.to_owned();
+    let (behind, looking) = (chunks.behind(), path.to_owned());
     let parts = in_order(large, chunks, move |chunk| {
         checks::guarded(&looking, || look(&looking, &chunk))
     });
@@ -38,6 +40,7 @@ pub(super) fn layout(
     for part in parts {
         all.and(&part?);
         all.check(path)?;
+        looked(behind.share())?;
     }
     if all.rows == 0 {
         return Err(failed(path, "there is no line with an object in it"));

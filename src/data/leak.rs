@@ -2,23 +2,17 @@
 //! now, and from what was known by then. A feature that differs leaks the future, whatever the reason: an event time
 //! that is not when the value was known, SQL that looks at later rows. Knows nothing of how a view is made.
 
+use super::sketch::distinct::{hash_integer, hash_text};
 use super::{Error, Frame, Result, features, source, sql, timeline};
 use crate::domain::feature::FeatureView;
 use crate::domain::job::DataSource;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, BooleanArray};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// When what is in a dataset of files became known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Known {
-    /// The dataset.
-    pub dataset: String,
-    /// The column with the instant from which a row is there at all; without it rows are there from the start.
-    pub rows: Option<String>,
-    /// Columns whose value is there from the instant in another (or the same) column on, and is null before.
-    pub columns: Vec<(String, String)>,
-}
+pub use crate::domain::feature::Known;
 
 /// A feature that differs.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -35,6 +29,102 @@ pub struct Leak {
     pub example: (String, Option<String>, Option<String>),
 }
 
+/// How much of a view is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Instants, spread over the view's rows.
+    pub instants: usize,
+    /// Entities: of more, those whose keys hash lowest.
+    pub entities: usize,
+}
+
+/// What was looked at, and found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked {
+    /// By instant, then in the view's order.
+    pub leaks: Vec<Leak>,
+    /// Entities looked at.
+    pub entities: u64,
+    /// Of so many.
+    pub of: u64,
+    /// Instants looked at.
+    pub instants: u64,
+}
+
+/// Whether `known` says of a dataset behind `source` when it became known.
+pub fn is_told(source: &DataSource, known: &[Known]) -> bool {
+    match source {
+        DataSource::Files(snapshot) => known.iter().any(|one| one.dataset == snapshot.dataset),
+        DataSource::Sql { from, .. } => from.iter().any(|one| is_told(one, known)),
+    }
+}
+
+/// The features of `view` that differ at some instants, looked at within `bounds`. Fails as [`check`] does.
+pub fn check_some(
+    view: &FeatureView,
+    source: &DataSource,
+    known: &[Known],
+    bounds: Bounds,
+) -> Result<Checked> {
+    let bases = told_bases(view, source, known)?;
+    let now = made(source, &bases)?;
+    let hashes = hashes(view, &now)?;
+    let mut entities = hashes.clone();
+    entities.sort_unstable();
+    entities.dedup();
+    let of = entities.len() as u64;
+    entities.truncate(bounds.entities.max(1));
+    let last = entities
+        .last()
+        .copied()
+        .filter(|_| of > entities.len() as u64);
+    let sample = |frame: Frame, hashes: &[u64]| match last {
+        None => Ok(frame),
+        Some(last) => {
+            let rows = (0..frame.rows() as u32).filter(|row| hashes[*row as usize] <= last);
+            frame.take(&rows.collect::<Vec<u32>>())
+        }
+    };
+    let now = sample(now, &hashes)?;
+    drop(hashes);
+    let instants = spread(view, &now, bounds.instants)?;
+    let mut leaks = Vec::new();
+    for as_of in &instants {
+        let then = made(source, &known_bases(&bases, known, *as_of)?)?;
+        let hashes = self::hashes(view, &then)?;
+        leaks.extend(at(view, &now, &sample(then, &hashes)?, *as_of)?);
+    }
+    Ok(Checked {
+        leaks,
+        entities: entities.len() as u64,
+        of,
+        instants: instants.len() as u64,
+    })
+}
+
+/// A hash of each row's entity.
+fn hashes(view: &FeatureView, frame: &Frame) -> Result<Vec<u64>> {
+    let mut all = vec![0u64; frame.rows()];
+    for key in &view.entity.keys {
+        let column = frame.column(key)?;
+        let mut mix = |row: usize, hash: u64| {
+            let mixed = all[row].rotate_left(23) ^ hash;
+            all[row] = hash_integer(mixed as i64);
+        };
+        if let Some(numbers) = column.as_primitive_opt::<Int64Type>() {
+            (0..numbers.len()).for_each(|row| mix(row, hash_integer(numbers.value(row))));
+        } else if let Some(texts) = column.as_string_opt::<i32>() {
+            (0..texts.len()).for_each(|row| mix(row, hash_text(texts.value(row))));
+        } else {
+            let texts = frame.texts(key)?;
+            let hash = |text: Option<String>| hash_text(text.as_deref().unwrap_or_default());
+            let hashes = texts.into_iter().map(hash);
+            hashes.enumerate().for_each(|(row, hash)| mix(row, hash));
+        }
+    }
+    Ok(all)
+}
+
 /// The features of `view` that differ at some of `instants` (microseconds), in the view's order. Fails when nothing in
 /// `known` says when the data behind the view became known.
 pub fn check(
@@ -43,12 +133,32 @@ pub fn check(
     known: &[Known],
     instants: &[i64],
 ) -> Result<Vec<Leak>> {
+    let bases = told_bases(view, source, known)?;
+    let now = made(source, &bases)?;
+    let mut leaks = Vec::new();
+    for as_of in instants {
+        let then = made(source, &known_bases(&bases, known, *as_of)?)?;
+        leaks.extend(at(view, &now, &then, *as_of)?);
+    }
+    Ok(leaks)
+}
+
+/// What differs as of an instant between the rows that are there now and those that were known by then.
+fn at(view: &FeatureView, now: &Frame, then: &Frame, as_of: i64) -> Result<Vec<Leak>> {
+    let now = features::newest(view, now, as_of)?;
+    let then = features::newest(view, then, as_of)?;
+    differences(view, &now, &then, as_of)
+}
+
+/// The datasets of files behind `source`.
+fn told_bases(
+    view: &FeatureView,
+    source: &DataSource,
+    known: &[Known],
+) -> Result<BTreeMap<String, Frame>> {
     let mut bases = BTreeMap::new();
-    load(source, &mut bases)?;
-    if !bases
-        .keys()
-        .any(|name| known.iter().any(|one| one.dataset == *name))
-    {
+    if !is_told(source, known) {
+        load(source, &mut bases)?;
         let names: Vec<String> = bases.keys().cloned().collect();
         return Err(features::about(
             view,
@@ -58,30 +168,35 @@ pub fn check(
             ),
         ));
     }
-    let now = made(source, &bases)?;
-    let mut leaks = Vec::new();
-    for as_of in instants {
-        let mut then = bases.clone();
-        for one in known {
-            if let Some(frame) = then.get_mut(&one.dataset) {
-                *frame = known_by(frame, one, *as_of)
-                    .map_err(|error| Error::new(format!("dataset `{}`: {error}", one.dataset)))?;
-            }
+    load(source, &mut bases)?;
+    Ok(bases)
+}
+
+/// What of them was known by `as_of`.
+fn known_bases(
+    bases: &BTreeMap<String, Frame>,
+    known: &[Known],
+    as_of: i64,
+) -> Result<BTreeMap<String, Frame>> {
+    let mut then = bases.clone();
+    for one in known {
+        if let Some(frame) = then.get_mut(&one.dataset) {
+            *frame = known_by(frame, one, as_of)
+                .map_err(|error| Error::new(format!("dataset `{}`: {error}", one.dataset)))?;
         }
-        let then = made(source, &then)?;
-        let now = features::newest(view, &now, *as_of)?;
-        let then = features::newest(view, &then, *as_of)?;
-        leaks.extend(differences(view, &now, &then, *as_of)?);
     }
-    Ok(leaks)
+    Ok(then)
 }
 
 /// Instants to check at: `count` of those in the view's event times, evenly spread over its rows but for both ends.
 pub fn instants(view: &FeatureView, source: &DataSource, count: usize) -> Result<Vec<i64>> {
     let mut bases = BTreeMap::new();
     load(source, &mut bases)?;
-    let frame = made(source, &bases)?;
-    let times = timeline::instants(&frame, &view.event_time)
+    spread(view, &made(source, &bases)?, count)
+}
+
+fn spread(view: &FeatureView, frame: &Frame, count: usize) -> Result<Vec<i64>> {
+    let times = timeline::instants(frame, &view.event_time)
         .map_err(|error| features::about(view, &error))?;
     let mut times: Vec<i64> = times.iter().flatten().collect();
     times.sort_unstable();
@@ -277,6 +392,28 @@ mod tests {
         let mut late = view("due");
         late.available_at = Some("arrived".into());
         assert_eq!(check(&late, &source, &known(), &at).unwrap(), []);
+    }
+
+    #[test]
+    fn a_sample_of_entities_finds_the_leak_and_says_how_many_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = flights(folder.path());
+        let bounds = |entities: usize| Bounds {
+            instants: 3,
+            entities,
+        };
+        let all = check_some(&view("due"), &source, &known(), bounds(9)).unwrap();
+        assert_eq!((all.entities, all.of, all.instants), (2, 2, 3));
+        let at = instants(&view("due"), &source, 3).unwrap();
+        assert_eq!(
+            all.leaks,
+            check(&view("due"), &source, &known(), &at).unwrap()
+        );
+        let one = check_some(&view("due"), &source, &known(), bounds(1)).unwrap();
+        assert_eq!((one.entities, one.of), (1, 2));
+        assert!(!one.leaks.is_empty() && one.leaks.iter().all(|leak| leak.entities == 1));
+        let honest = check_some(&view("arrived"), &source, &known(), bounds(1)).unwrap();
+        assert_eq!(honest.leaks, []);
     }
 
     #[test]

@@ -71,9 +71,23 @@ struct Current {
 /// Fails at once, with the file's name, on a damaged file, on a file that lacks a column that another has, and on types
 /// that do not mix (whole numbers and numbers do). A file that changes while it is read is an error of the iterator.
 pub fn scan(files: &[PathBuf], columns: Option<&[String]>, batch_rows: usize) -> Result<Scan> {
+    scan_told(files, columns, batch_rows, &|_| Ok(()))
+}
+
+/// Hears the share of the files that was looked at before the first row is given; an error stops that.
+pub(super) type Looked<'a> = dyn Fn(f64) -> Result<()> + 'a;
+
+/// As [`scan`]; `looked` hears how far the look at the files is, which for text takes about as long as to read them.
+pub(super) fn scan_told(
+    files: &[PathBuf],
+    columns: Option<&[String]>,
+    batch_rows: usize,
+    looked: &Looked<'_>,
+) -> Result<Scan> {
     let mut waiting = VecDeque::with_capacity(files.len());
-    for path in files {
-        waiting.push_back(look(path, columns)?);
+    for (number, path) in files.iter().enumerate() {
+        let looked = |share: f64| looked((number as f64 + share) / files.len() as f64);
+        waiting.push_back(look(path, columns, &looked)?);
     }
     let found: Vec<(PathBuf, &[Found])> = waiting
         .iter()
@@ -85,7 +99,7 @@ pub fn scan(files: &[PathBuf], columns: Option<&[String]>, batch_rows: usize) ->
 
 /// What the columns of one file hold; `columns`: only these.
 pub fn held(path: &Path, columns: Option<&[String]>) -> Result<Vec<FileColumn>> {
-    let found = look(path, columns)?.columns.into_iter();
+    let found = look(path, columns, &|_| Ok(()))?.columns.into_iter();
     Ok(found
         .map(|found| FileColumn {
             name: found.name,
@@ -97,7 +111,7 @@ pub fn held(path: &Path, columns: Option<&[String]>) -> Result<Vec<FileColumn>> 
 
 /// All rows of one file of a dataset, read as they are among all of its files.
 pub fn read_as(path: &Path, types: &Types) -> Result<Frame> {
-    let file = look(path, Some(&types.names()))?;
+    let file = look(path, Some(&types.names()), &|_| Ok(()))?;
     types.fit(path, &file.columns)?;
     put_together(Scan::of(VecDeque::from([file]), types.0.clone(), ROWS))
 }
@@ -134,7 +148,7 @@ impl Scan {
     }
 }
 
-fn look(path: &Path, columns: Option<&[String]>) -> Result<Waiting> {
+fn look(path: &Path, columns: Option<&[String]>, looked: &Looked<'_>) -> Result<Waiting> {
     fn of<R>(path: &Path, layout: Layout<R>, reading: impl FnOnce(R) -> Reading) -> Waiting {
         Waiting {
             path: path.to_owned(),
@@ -150,12 +164,12 @@ fn look(path: &Path, columns: Option<&[String]>) -> Result<Waiting> {
         Ok(match checks::format_of(path)? {
             Format::Csv { delimiter, gzip } => of(
                 path,
-                csv::layout(path, delimiter, gzip, columns)?,
+                csv::layout(path, delimiter, gzip, columns, looked)?,
                 Reading::Csv,
             ),
             Format::JsonLines { gzip } => of(
                 path,
-                json_lines::layout(path, gzip, columns)?,
+                json_lines::layout(path, gzip, columns, looked)?,
                 Reading::JsonLines,
             ),
             Format::Parquet => of(path, parquet_file::layout(path, columns)?, |reading| {
@@ -179,6 +193,11 @@ impl Scan {
     pub(super) fn types(&self) -> Vec<DataType> {
         let fields = self.schema.fields().iter();
         fields.map(|field| field.data_type().clone()).collect()
+    }
+
+    /// The same as Arrow has them.
+    pub(super) fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
     }
 
     /// How many rows there will be.

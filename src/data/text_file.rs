@@ -118,6 +118,17 @@ impl TextFile {
         }
     }
 
+    /// Bytes of the file itself that were read, about; of a packed one fewer than were given.
+    pub(super) fn behind(&mut self) -> u64 {
+        match &mut self.source {
+            Source::Plain(_) => self.given,
+            Source::Packed(decoder) => {
+                let file = decoder.get_mut().get_mut();
+                std::io::Seek::stream_position(file).unwrap_or_default()
+            }
+        }
+    }
+
     fn unpacking(&self, error: &std::io::Error) -> String {
         match (&self.source, error.kind()) {
             (Source::Packed(_), std::io::ErrorKind::UnexpectedEof) => {

@@ -222,6 +222,17 @@ impl FeatureView {
     }
 }
 
+/// When what is in a dataset of files became known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// The dataset.
+    pub dataset: String,
+    /// The column with the instant from which a row is there at all; without it rows are there from the start.
+    pub rows: Option<String>,
+    /// Columns whose value is there from the instant in another (or the same) column on, and is null before.
+    pub columns: Vec<(String, String)>,
+}
+
 /// How fresh a feature's online values are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]

@@ -3,7 +3,7 @@
 
 use super::dataset::{Schema, Snapshot};
 use super::drift::ColumnDrift;
-use super::feature::FeatureView;
+use super::feature::{FeatureView, Known};
 use super::profile::Profile;
 use super::trigger::{Cause, Gate};
 use super::{JobId, RunId, Timestamp};
@@ -171,8 +171,31 @@ pub struct EvaluateSpec {
     pub challenger: String,
     /// The champion's, if there is one.
     pub champion: Option<String>,
+    /// The same rows with the features that the champion learned from, where it pinned other versions of their views.
+    #[serde(default, skip_serializing_if = "ChampionRows::is_same")]
+    pub champion_rows: ChampionRows,
     /// What decides.
     pub gate: Gate,
+}
+
+/// What a champion is judged on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChampionRows {
+    /// The challenger's rows: its views are of the same versions.
+    #[default]
+    Same,
+    /// The same rows with features of the versions that it pinned.
+    Own(Box<TableSpec>),
+    /// Nothing: those versions cannot be made again, for this reason.
+    Gone(String),
+}
+
+impl ChampionRows {
+    /// It is judged on the challenger's rows.
+    pub fn is_same(&self) -> bool {
+        *self == Self::Same
+    }
 }
 
 /// Columns of two sides compared.
@@ -238,6 +261,18 @@ pub struct ValidateSpec {
     /// The environment that the data is for.
     #[serde(default)]
     pub environment: Option<String>,
+    /// Features to be learned from: whether they know what could not be known in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaks: Option<LeakCheck>,
+}
+
+/// Features that are held against what was known at some instants.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LeakCheck {
+    /// The views with the features.
+    pub views: Vec<ViewUse>,
+    /// When the data behind them became known.
+    pub known: Vec<Known>,
 }
 
 /// A dataset's profile.
@@ -467,6 +502,9 @@ pub enum JobResult {
         input_changes: Vec<String>,
         /// Share of answers that fall on the other side of the decision.
         flipped: Option<f64>,
+        /// Why there is a champion and nothing of it here: its features cannot be made again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        champion_gone: Option<String>,
     },
     /// Columns compared.
     Drift {

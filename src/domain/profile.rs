@@ -67,7 +67,8 @@ pub struct ColumnProfile {
     pub zone: Option<String>,
 }
 
-/// How much a column says about the target. Computed on at most 32,768 rows.
+/// How much a column says about the target. Information, ratio and area need ranks or bins: they are computed on a sample
+/// of [`Profile::sampled`] rows, one drawn from each of equal stretches; r on [`Profile::correlated`] rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Signal {
     /// The column.
@@ -81,7 +82,10 @@ pub struct Signal {
     /// Area under the curve when the column alone ranks the rows, the better direction; none unless the target has two
     /// classes. Texts are ranked by their share of the target in the other half of the rows.
     pub auc: Option<f64>,
-    /// Rows where both are known.
+    /// Pearson's r with the target, flags as 0 and 1; none where one of them is text or an instant.
+    #[serde(default)]
+    pub r: Option<f64>,
+    /// Rows of the sample where both are known.
     pub rows: u64,
     /// The column alone nearly determines the target.
     pub leaks: bool,
@@ -94,14 +98,21 @@ pub struct Profile {
     pub rows: u64,
     /// In order.
     pub columns: Vec<ColumnProfile>,
-    /// Pearson correlation of pairs of numeric columns with |r| >= 0.3, strongest first, at most 50; computed on at most
-    /// 32,768 rows.
+    /// Pearson correlation of pairs of numeric columns (the first 100) with |r| >= 0.3, strongest first, at most 50; over
+    /// the rows among [`Profile::correlated`] where both are known.
     pub correlations: Vec<(String, String, f64)>,
     /// In words: constant, identifier-like, skewed, …
     pub warnings: Vec<String>,
     /// What the signal is about.
     #[serde(default)]
     pub target: Option<String>,
+    /// Rows that correlations were looked at on: all of a file of up to 2,097,152 rows; of each longer one at least half as
+    /// many, in stretches of 1,024 spread over it.
+    #[serde(default)]
+    pub correlated: u64,
+    /// Rows that the signal was looked at on: all, or a sample of them; 0 without a target.
+    #[serde(default)]
+    pub sampled: u64,
     /// How much each column says about the target, most first; empty without one.
     #[serde(default)]
     pub signal: Vec<Signal>,

@@ -168,6 +168,9 @@ impl std::fmt::Display for Strategy {
 /// The frozen expectations of a dataset.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Schema {
+    /// How bad it is when a feature joined to these rows knows what could not be known in time; an error when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaks: Option<Severity>,
     /// Rows there may be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<RowsExpectation>,

@@ -2,6 +2,7 @@
 //! store, no network. A new kind of job is a file with its [`Job`] and a line in `jobs!`.
 
 pub mod ctx;
+mod leaks;
 mod rows;
 
 use crate::domain::Result;

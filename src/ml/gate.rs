@@ -37,12 +37,13 @@ const TIMED_ROWS: usize = 200;
 /// Share of the champion's metric that chance may take away (definitions, C7).
 const TOLERANCE: f64 = 0.01;
 
-/// Both models on the same rows: the evidence as a `JobResult::Evaluate`. Rows without target are left out of metrics.
+/// Both models on the same rows: the evidence as a `JobResult::Evaluate`. Rows without target are left out of metrics. The
+/// champion comes with its own columns of these rows, where its features are defined otherwise.
 pub fn compare(
     rows: &Frame,
     target: &Target,
     challenger: &Model,
-    champion: Option<&Model>,
+    champion: Option<(&Model, &Frame)>,
     gate: &Gate,
     seed: u64,
 ) -> Result<JobResult> {
@@ -62,7 +63,7 @@ pub fn compare(
     }
     let ours = challenger.predict(rows)?;
     let theirs = champion
-        .map(|champion| answers_of(champion, challenger, rows))
+        .map(|(champion, own)| answers_of(champion, challenger, own))
         .transpose()?
         .flatten();
     let sides = Sides {
@@ -100,14 +101,15 @@ pub fn compare(
         slices: sides.slices(rows, &known, gate)?,
         p95_ms: one_row_p95(challenger, rows)?,
         champion_p95_ms: champion
-            .map(|champion| one_row_p95(champion, rows))
+            .map(|(champion, own)| one_row_p95(champion, own))
             .transpose()?,
         input_changes: champion
-            .map(|champion| changes(champion, challenger))
+            .map(|(champion, _)| changes(champion, challenger))
             .unwrap_or_default(),
         flipped: theirs
             .as_ref()
             .and_then(|theirs| flipped(task, &ours, theirs)),
+        champion_gone: None,
     })
 }
 
@@ -453,6 +455,7 @@ pub fn decide(gate: &Gate, evaluation: &JobResult) -> Vec<Check> {
         p95_ms,
         champion_p95_ms,
         input_changes,
+        champion_gone,
         ..
     } = evaluation
     else {
@@ -470,17 +473,24 @@ pub fn decide(gate: &Gate, evaluation: &JobResult) -> Vec<Check> {
         checks.push(floor(gate, ours, limit));
     }
     if let Some(alias) = &gate.beat {
-        checks.push(better(
-            gate,
-            alias,
-            ours,
-            theirs,
-            champion_p95_ms.is_some(),
-            *difference_lower,
-        ));
+        checks.push(match champion_gone {
+            Some(why) => not_compared("better_on_holdout", "better on holdout", alias, why),
+            None => better(
+                gate,
+                alias,
+                ours,
+                theirs,
+                champion_p95_ms.is_some(),
+                *difference_lower,
+            ),
+        });
     }
     if !gate.slices.is_empty() {
-        checks.push(no_slice_worse(gate, theirs.is_some(), slices));
+        let alias = gate.beat.as_deref().unwrap_or("champion");
+        checks.push(match champion_gone {
+            Some(why) => not_compared("no_slice_worse", "no slice worse", alias, why),
+            None => no_slice_worse(gate, theirs.is_some(), slices),
+        });
     }
     checks.push(Check {
         key: "same_inputs".to_owned(),
@@ -488,7 +498,7 @@ pub fn decide(gate: &Gate, evaluation: &JobResult) -> Vec<Check> {
         passed: input_changes.is_empty(),
         detail: if !input_changes.is_empty() {
             input_changes.join("; ")
-        } else if champion_p95_ms.is_some() {
+        } else if champion_p95_ms.is_some() || champion_gone.is_some() {
             "inputs and output equal the champion's".to_owned()
         } else {
             "no champion to differ from".to_owned()
@@ -583,6 +593,19 @@ fn better(
         name: "better on holdout".to_owned(),
         passed,
         detail,
+        pane: Some(1),
+    }
+}
+
+/// Nothing is said of a champion that cannot be judged any more; so nothing is better than it.
+fn not_compared(key: &str, name: &str, alias: &str, why: &str) -> Check {
+    Check {
+        key: key.to_owned(),
+        name: name.to_owned(),
+        passed: false,
+        detail: format!(
+            "not compared: the features that the {alias} learned from cannot be made again ({why})"
+        ),
         pane: Some(1),
     }
 }

@@ -21,7 +21,7 @@ const PAIRS: usize = 50;
 pub fn page(name: &str, profile: &Profile) -> Result<String> {
     let mut sections = vec![overview(profile)];
     if let Some(target) = &profile.target {
-        sections.push(signal(target, &profile.signal));
+        sections.push(signal(target, profile));
     }
     if !profile.correlations.is_empty() {
         sections.push(correlations(profile));
@@ -90,14 +90,20 @@ fn overview(profile: &Profile) -> Section {
     }
 }
 
-fn signal(target: &str, found: &[Signal]) -> Section {
+fn signal(target: &str, profile: &Profile) -> Section {
+    let found: &[Signal] = &profile.signal;
     let share = |x: Option<f64>| x.map_or_else(String::new, |x| format!("{x:.4}"));
     Section {
         title: format!("Signal about {target}"),
         text: vec![
             "information: mutual information over the target's entropy (Theil's uncertainty coefficient); ratio: Pearson's \
-             correlation ratio, squared; auc: area under the curve of the column alone, the better direction."
+             correlation ratio, squared; auc: area under the curve of the column alone, the better direction; r: Pearson's r."
                 .into(),
+            format!(
+                "information, ratio and auc are over {}, r over {}.",
+                of_rows(profile.sampled, profile.rows),
+                of_rows(profile.correlated, profile.rows)
+            ),
         ],
         charts: vec![bars(
             "information",
@@ -106,7 +112,7 @@ fn signal(target: &str, found: &[Signal]) -> Section {
                 .map(|one| (one.column.clone(), one.information, String::new())),
         )],
         table: Some(Table {
-            headings: ["column", "information", "ratio", "auc", "rows", "leak"]
+            headings: ["column", "information", "ratio", "auc", "r", "rows", "leak"]
                 .map(str::to_owned)
                 .to_vec(),
             rows: found
@@ -117,6 +123,7 @@ fn signal(target: &str, found: &[Signal]) -> Section {
                         format!("{:.4}", one.information),
                         share(one.ratio),
                         share(one.auc),
+                        share(one.r),
                         one.rows.to_string(),
                         if one.leaks { "likely" } else { "" }.to_owned(),
                     ]
@@ -126,11 +133,23 @@ fn signal(target: &str, found: &[Signal]) -> Section {
     }
 }
 
+/// How many rows were looked at, and how.
+fn of_rows(looked_at: u64, rows: u64) -> String {
+    if looked_at < rows {
+        format!("a uniform sample of {looked_at} of {rows} rows")
+    } else {
+        format!("all {rows} rows")
+    }
+}
+
 fn correlations(profile: &Profile) -> Section {
     let pairs = &profile.correlations;
     Section {
         title: "Correlations".into(),
-        text: vec!["Pearson's r of pairs of numeric columns, 0.3 and above.".into()],
+        text: vec![format!(
+            "Pearson's r of pairs of numeric columns, 0.3 and above, over {} where both are known.",
+            of_rows(profile.correlated, profile.rows)
+        )],
         charts: vec![bars(
             "r",
             pairs
@@ -340,6 +359,8 @@ mod tests {
                 auc: Some(0.7),
                 ..Signal::default()
             }],
+            sampled: 4,
+            correlated: 10,
         };
         let html = page("flights.parquet", &profile).unwrap();
         assert_eq!(
@@ -349,6 +370,9 @@ mod tests {
         );
         assert!(html.contains("delay &lt;min&gt;") && html.contains("(empty)"));
         assert!(html.contains("is skewed") && html.contains("0.7000"));
+        assert!(
+            html.contains("a uniform sample of 4 of 10 rows") && html.contains("over all 10 rows")
+        );
         assert!(!html.contains("<script") && !html.contains("href="));
     }
 }

@@ -6,8 +6,8 @@ use super::{code, overrides};
 use crate::config::PipelineConfig;
 use crate::domain::dataset::Severity;
 use crate::domain::job::{
-    EvaluateSpec, Job, JobResult, JobSpec, JobState, TableSpec, TrainSpec, TrainerSpec,
-    ValidateSpec,
+    ChampionRows, EvaluateSpec, Job, JobResult, JobSpec, JobState, TableSpec, TrainSpec,
+    TrainerSpec, ValidateSpec,
 };
 use crate::domain::model::Task;
 use crate::domain::registry::CHAMPION;
@@ -334,6 +334,7 @@ impl PipelineRunner {
                 schema: self.services.datasets.schema(&dataset)?,
                 schema_from: self.services.datasets.schema_from(&dataset)?,
                 environment: None,
+                leaks: self.services.datasets.leak_check(&plan.table.views),
             });
             Ok((format!("validate {dataset}"), spec))
         })?;
@@ -456,6 +457,15 @@ impl PipelineRunner {
                 holdout: plan.holdout,
                 challenger: text(&registry.directory(&model, version)?)?,
                 champion,
+                champion_rows: match rival {
+                    Some(rival) => self.services.catalog.champion_rows(
+                        &self.services,
+                        &model,
+                        rival,
+                        &plan.table,
+                    )?,
+                    None => ChampionRows::Same,
+                },
                 gate: plan.gate.clone(),
             });
             Ok((format!("evaluate {model} {version}"), spec))

@@ -8,9 +8,9 @@ use crate::config::{Config, DatasetConfig, FeatureUse, PipelineConfig};
 use crate::data::row_wise::RowWise;
 use crate::data::{self, Frame};
 use crate::domain::dataset::{ColumnKind, FileStamp, Schema, Snapshot, Violation};
-use crate::domain::feature::FeatureView;
+use crate::domain::feature::{FeatureView, Known};
 use crate::domain::feature_version::ViewVersion;
-use crate::domain::job::{DataSource, TableSpec, ViewUse};
+use crate::domain::job::{DataSource, LeakCheck, TableSpec, ViewUse};
 use crate::domain::{Error, Event, Result, Timestamp};
 use crate::store::files::{self as rows, DatasetCheck};
 use crate::store::push_log::{PushLog, Unsealed};
@@ -193,6 +193,14 @@ impl Datasets {
         Ok(views)
     }
 
+    /// The features of `views`, to be held against what was known at some instants; none where there is none.
+    pub fn leak_check(&self, views: &[ViewUse]) -> Option<LeakCheck> {
+        (!views.is_empty()).then(|| LeakCheck {
+            views: views.to_vec(),
+            known: known_from(&self.core.config()),
+        })
+    }
+
     /// Keeps what a validation of `source` found.
     pub fn record_violations(
         &self,
@@ -351,6 +359,20 @@ impl<'a> Alone<'a> {
         let pushed = data::source::stamped(name, pushed, &[])?;
         Ok(data::pushed::joined(given, pushed))
     }
+}
+
+/// When what is in each dataset became known, as the configuration says.
+pub fn known_from(config: &Config) -> Vec<Known> {
+    config
+        .datasets
+        .iter()
+        .filter(|dataset| dataset.available_at.is_some() || !dataset.known.is_empty())
+        .map(|dataset| Known {
+            dataset: dataset.name.clone(),
+            rows: dataset.available_at.clone(),
+            columns: dataset.known.clone(),
+        })
+        .collect()
 }
 
 /// The dataset of files that a view looks at, one row at a time, and how; known without any file.

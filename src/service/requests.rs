@@ -202,6 +202,7 @@ impl Services {
             schema,
             schema_from: self.datasets.schema_from(dataset)?,
             environment: None,
+            leaks: None,
         });
         let profile = self.datasets.to_profile(source)?;
         Ok(vec![

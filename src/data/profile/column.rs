@@ -4,7 +4,9 @@
 use super::numbers::Numbers;
 use super::sample::{Gathered, Kept};
 use super::texts::Texts;
+use super::unique::{Unique, Uniques};
 use crate::data::sketch::bytes::{Reader, Writer, damaged};
+use crate::data::sketch::distinct::{hash_integer, hash_text};
 use crate::data::types::normalise;
 use crate::data::{Error, Result};
 use crate::domain::dataset::ColumnKind;
@@ -215,11 +217,13 @@ pub struct Filler<'a> {
     /// Counts by place in the dictionary that came last, not yet taken in.
     dictionary: Option<ArrayRef>,
     counts: Vec<u64>,
+    /// Whether a value comes twice, when that is asked.
+    unique: Option<Unique>,
 }
 
 impl<'a> Filler<'a> {
-    /// Of the column `name`; keeps the rows at `places`.
-    pub fn new(name: &'a str, places: &'a [u64]) -> Self {
+    /// Of the column `name`; keeps the rows at `places`; with `uniques`, looks whether a value comes twice.
+    pub fn new(name: &'a str, places: &'a [u64], uniques: Option<&Uniques>) -> Self {
         Self {
             column: None,
             name,
@@ -228,11 +232,17 @@ impl<'a> Filler<'a> {
             rows: 0,
             kept: Vec::new(),
             texts: Gathered::default(),
-            integers: Vec::with_capacity(BLOCK),
-            floats: Vec::with_capacity(BLOCK),
+            integers: Vec::new(),
+            floats: Vec::new(),
             dictionary: None,
             counts: Vec::new(),
+            unique: uniques.map(|uniques| uniques.begin(name)),
         }
+    }
+
+    /// Nothing comes for a while: lets go of what only the work needs.
+    pub fn rest(&mut self) {
+        (self.integers, self.floats) = (Vec::new(), Vec::new());
     }
 
     /// The next rows.
@@ -241,8 +251,7 @@ impl<'a> Filler<'a> {
             && **key == DataType::Int32
             && **value == DataType::Utf8
         {
-            self.take_dictionary(array);
-            return Ok(());
+            return self.take_dictionary(array);
         }
         let array = normalise(array)
             .map_err(|error| Error::new(format!("column `{}`: {error}", self.name)))?;
@@ -314,19 +323,33 @@ impl<'a> Filler<'a> {
                 )));
             }
         }
+        if let Some(unique) = &mut self.unique {
+            match array.data_type() {
+                _ if array.null_count() > 0 => unique.give_up(),
+                DataType::Int64 => {
+                    let values = array.as_primitive::<Int64Type>().values();
+                    unique.add(values.iter().map(|value| hash_integer(*value)))?;
+                }
+                DataType::Utf8 => {
+                    let texts = array.as_string::<i32>();
+                    unique.add((0..texts.len()).map(|row| hash_text(texts.value(row))))?;
+                }
+                _ => unique.give_up(),
+            }
+        }
         self.keep(&array);
         Ok(())
     }
 
     /// Texts of a dictionary: each is looked at once, however many rows have it.
-    fn take_dictionary(&mut self, array: &ArrayRef) {
+    fn take_dictionary(&mut self, array: &ArrayRef) -> Result<()> {
         let coded = array.as_dictionary::<Int32Type>();
         let same = self
             .dictionary
             .as_ref()
             .is_some_and(|held| held.to_data().ptr_eq(&coded.values().to_data()));
         if !same {
-            self.take_counts();
+            self.take_counts()?;
             self.counts.resize(coded.values().len(), 0);
             self.dictionary = Some(std::sync::Arc::clone(coded.values()));
         }
@@ -356,14 +379,24 @@ impl<'a> Filler<'a> {
             self.behind += 1;
         }
         self.rows = until;
+        Ok(())
     }
 
     /// The counts of the dictionary that came last.
-    fn take_counts(&mut self) {
+    fn take_counts(&mut self) -> Result<()> {
         let Some(values) = self.dictionary.take() else {
-            return;
+            return Ok(());
         };
         let values = values.as_string::<i32>();
+        if let Some(unique) = &mut self.unique {
+            let nulls = self.column.as_ref().is_some_and(|column| column.nulls > 0);
+            if nulls || values.null_count() > 0 || self.counts.iter().any(|count| *count > 1) {
+                unique.give_up();
+            } else {
+                let seen = (0..values.len()).filter(|at| self.counts[*at] > 0);
+                unique.add(seen.map(|at| hash_text(values.value(at))))?;
+            }
+        }
         if let Some(Column {
             values: Values::Texts(texts),
             nulls,
@@ -379,6 +412,7 @@ impl<'a> Filler<'a> {
             }
         }
         self.counts.clear();
+        Ok(())
     }
 
     fn keep(&mut self, array: &ArrayRef) {
@@ -403,10 +437,13 @@ impl<'a> Filler<'a> {
         self.rows = until;
     }
 
-    /// The column's state.
-    pub fn finish(mut self) -> Column {
-        self.take_counts();
+    /// The column's state; what is known of values that come twice goes back to `uniques`.
+    pub fn finish(mut self, uniques: Option<&Uniques>) -> Result<Column> {
+        self.take_counts()?;
         let name = self.name;
+        if let (Some(uniques), Some(unique)) = (uniques, self.unique.take()) {
+            uniques.end(name, unique);
+        }
         let mut column = self
             .column
             .take()
@@ -416,7 +453,7 @@ impl<'a> Filler<'a> {
         } else {
             Kept::Numbers(self.kept)
         };
-        column
+        Ok(column)
     }
 }
 

@@ -2,10 +2,14 @@
 //! parallel; states merge, and can be kept as bytes, so that a new file costs only its own rows. [`TableState::profile`]
 //! is what people see of it: statistics, histograms, correlations, the signal about a target, and warnings.
 
+mod block;
 mod column;
 #[cfg(test)]
 mod golden;
+mod lanes;
 mod numbers;
+mod pairs;
+mod parquet_columns;
 mod relate;
 mod sample;
 mod scan;
@@ -14,6 +18,7 @@ mod signal;
 pub mod states;
 mod table;
 mod texts;
+mod unique;
 mod warn;
 
 pub use column::Column;
@@ -22,10 +27,14 @@ pub use table::{TableState, VERSION};
 
 use super::{Frame, Result};
 use crate::domain::profile::Profile;
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use unique::Uniques;
 
-/// Rows kept as they are, of all files together, for correlations and signal.
+/// Rows kept as they are, of all files together, for the signal about a target.
 const KEPT: u64 = 32_768;
+/// Columns that files are taken to have while it is not known.
+const COLUMNS: usize = 32;
 /// Of each file, when its state is to be kept: so many at least, and at most.
 const KEPT_OF_A_FILE: (u64, u64) = (1_024, 8_192);
 
@@ -39,35 +48,72 @@ pub fn profile(frame: &Frame) -> Profile {
 
 /// The state of a table in memory.
 pub fn state_of(frame: &Frame) -> Result<TableState> {
-    scan::frame(frame, KEPT, &|_| Ok(()))
+    scan::frame(frame, KEPT, None, &|_| Ok(()))
+}
+
+/// The state of a table in memory without rows of it, and the columns of whole numbers and texts in which no value comes
+/// twice.
+pub fn state_and_unique(frame: &Frame) -> Result<(TableState, BTreeSet<String>)> {
+    let uniques = Uniques::new(frame.names().len());
+    let state = scan::frame(frame, 0, Some(&uniques), &|_| Ok(()))?;
+    Ok((state, uniques.names()?))
 }
 
 /// The state of a table in memory, one of `files`, to be kept: fewer of its rows as they are.
 pub fn kept_state_of(frame: &Frame, files: usize) -> Result<TableState> {
-    scan::frame(frame, kept_rows(files), &|_| Ok(()))
+    scan::frame(frame, kept_rows(files), None, &|_| Ok(()))
 }
 
 fn kept_rows(files: usize) -> u64 {
     (KEPT / files.max(1) as u64).clamp(KEPT_OF_A_FILE.0, KEPT_OF_A_FILE.1)
 }
 
-/// The state of all `files`, as if they lay under each other. `progress` hears the share that is done and the file that is
-/// looked at.
-pub fn files<P: AsRef<Path>>(
+/// Hears the share of all files that is done and the file that is looked at; an error stops the work.
+pub type FilesProgress<'a> = dyn Fn(f64, &Path) -> Result<()> + Sync + 'a;
+
+/// The state of all `files`, as if they lay under each other. No file is ever all in memory.
+pub fn files<P: AsRef<Path>>(files: &[P], progress: &FilesProgress<'_>) -> Result<TableState> {
+    let keep = (KEPT / files.len().max(1) as u64).max(256);
+    merged(files, keep, None, progress)
+}
+
+/// The state of all `files` without rows of them, and the columns of whole numbers and texts in which no value comes twice
+/// in any of them.
+pub fn files_and_unique<P: AsRef<Path>>(
     files: &[P],
-    progress: &(dyn Fn(f64, &Path) -> Result<()> + Sync),
+    progress: &FilesProgress<'_>,
+) -> Result<(TableState, BTreeSet<String>)> {
+    let uniques = Uniques::new(COLUMNS);
+    let state = merged(files, 0, Some(&uniques), progress)?;
+    Ok((state, uniques.names()?))
+}
+
+/// The same of files that must have the same columns, as one table has them.
+pub fn table_and_unique(
+    files: &[PathBuf],
+    progress: &Progress<'_>,
+) -> Result<(TableState, BTreeSet<String>)> {
+    let uniques = Uniques::new(COLUMNS);
+    let state = scan::table(files, 0, Some(&uniques), progress)?;
+    Ok((state, uniques.names()?))
+}
+
+fn merged<P: AsRef<Path>>(
+    files: &[P],
+    keep: u64,
+    uniques: Option<&Uniques>,
+    progress: &FilesProgress<'_>,
 ) -> Result<TableState> {
     let sizes: Vec<u64> = files
         .iter()
         .map(|path| std::fs::metadata(path.as_ref()).map_or(1, |fact| fact.len().max(1)))
         .collect();
     let whole = sizes.iter().sum::<u64>().max(1) as f64;
-    let keep = (KEPT / files.len().max(1) as u64).max(256);
     let mut all = TableState::default();
     let mut behind = 0;
     for (path, size) in files.iter().zip(sizes) {
         let path = path.as_ref();
-        let state = scan::file(path, keep, &|share| {
+        let state = scan::file(path, keep, uniques, &|share| {
             progress((behind as f64 + share * size as f64) / whole, path)
         })?;
         all.merge(&state).map_err(|error| {
@@ -83,7 +129,7 @@ pub fn files<P: AsRef<Path>>(
 
 /// The state of one of `files` files, to be kept.
 pub fn kept_file(path: &Path, files: usize, progress: &Progress<'_>) -> Result<TableState> {
-    scan::file(path, kept_rows(files), progress)
+    scan::file(path, kept_rows(files), None, progress)
 }
 
 #[cfg(test)]
@@ -374,6 +420,102 @@ mod tests {
         assert_eq!(read, memory);
         let stopped = files(&[&path], &|_, _| Err(crate::data::Error::new("stop")));
         assert!(stopped.is_err());
+    }
+
+    #[test]
+    fn text_files_are_profiled_as_their_rows_in_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        // pieces of a file end anywhere, also between a row and its like
+        let whole = sides(70_000);
+        for name in ["sides.csv", "sides.jsonl", "sides.csv.gz"] {
+            let path = folder.path().join(name);
+            if name.ends_with(".gz") {
+                let text = std::fs::read(folder.path().join("sides.csv")).unwrap();
+                let file = std::fs::File::create(&path).unwrap();
+                let mut packer = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+                std::io::Write::write_all(&mut packer, &text).unwrap();
+                packer.finish().unwrap();
+            } else {
+                whole.write(&path).unwrap();
+            }
+            let heard = std::sync::Mutex::new(Vec::new());
+            let read = files(&[&path], &|share, _| {
+                heard.lock().unwrap().push(share);
+                Ok(())
+            });
+            let read = read.unwrap().profile(Some("late"), None).unwrap();
+            let memory = super::super::source::read(&[path], None).unwrap();
+            let memory = state_of(&memory).unwrap();
+            assert_eq!(read, memory.profile(Some("late"), None).unwrap(), "{name}");
+            let heard = heard.into_inner().unwrap();
+            assert!(heard.windows(2).all(|pair| pair[0] <= pair[1]), "{heard:?}");
+            assert!(
+                heard[0] <= 0.4 && heard[heard.len() - 1] == 1.0,
+                "{heard:?}"
+            );
+        }
+        let stopped = files(
+            &[folder.path().join("sides.csv")],
+            &|share, _| match share {
+                share if share > 0.5 => Err(crate::data::Error::new("stop")),
+                _ => Ok(()),
+            },
+        );
+        assert_eq!(stopped.unwrap_err().0, "stop");
+    }
+
+    #[test]
+    fn correlations_are_those_of_all_rows_and_the_signal_says_of_how_many() {
+        let n = 120_000u64;
+        let rows: Vec<u64> = (0..n).collect();
+        // a few rows, which a sample misses or weighs too much, decide
+        let x: Vec<f64> = rows
+            .iter()
+            .map(|i| {
+                if i % 9_973 == 1 {
+                    1e4
+                } else {
+                    (i * 7_919 % 101) as f64
+                }
+            })
+            .collect();
+        let y: Vec<Option<f64>> = rows
+            .iter()
+            .zip(&x)
+            .map(|(i, x)| (i % 7 > 0).then(|| x / 2.0 + (i * 31 % 89) as f64))
+            .collect();
+        let flag: Vec<bool> = y.iter().map(|y| y.unwrap_or(0.0) > 60.0).collect();
+        let both: Vec<(f64, f64)> = x
+            .iter()
+            .zip(&y)
+            .filter_map(|(x, y)| Some((*x, (*y)?)))
+            .collect();
+        let count = both.len() as f64;
+        let mean = |of: fn(&(f64, f64)) -> f64| both.iter().map(of).sum::<f64>() / count;
+        let (mx, my) = (mean(|p| p.0), mean(|p| p.1));
+        let sum = |of: &dyn Fn(f64, f64) -> f64| -> f64 {
+            both.iter().map(|(x, y)| of(x - mx, y - my)).sum()
+        };
+        let expected = sum(&|x, y| x * y) / (sum(&|x, _| x * x) * sum(&|_, y| y * y)).sqrt();
+        let table = frame(vec![
+            ("x", Arc::new(Float64Array::from(x)) as ArrayRef),
+            ("y", Arc::new(Float64Array::from(y))),
+            ("flag", Arc::new(arrow_array::BooleanArray::from(flag))),
+        ]);
+        let state = state_of(&table).unwrap();
+        let profile = state.profile(Some("y"), None).unwrap();
+        let [(a, b, r)] = profile.correlations.as_slice() else {
+            panic!("{:?}", profile.correlations)
+        };
+        assert_eq!((a.as_str(), b.as_str()), ("x", "y"));
+        assert!((r - expected).abs() < 1e-9, "{r}, not {expected}");
+        assert_eq!((profile.sampled, profile.correlated), (32_768, 120_000));
+        let of = |name: &str| profile.signal.iter().find(|one| one.column == name);
+        let signal = of("x").unwrap();
+        assert!((signal.r.unwrap() - expected).abs() < 1e-9 && signal.rows < 32_768);
+        assert!(of("flag").unwrap().r.unwrap() > 0.2);
+        let back = TableState::from_bytes(&state.to_bytes().unwrap());
+        assert_eq!(back.unwrap().unwrap().pairs, state.pairs);
     }
 
     #[test]

@@ -1,12 +1,22 @@
-//! Rows of a file that are kept as they are, for what needs several columns at once: correlations and the target. The same
-//! rows in every column: one drawn from each of equal stretches of the file.
+//! Rows of a file that are kept as they are, for what needs several columns at once and ranks or bins of them: the signal
+//! about the target. The same rows in every column: one drawn from each of equal stretches of the file.
 
 use crate::data::Result;
 use crate::data::sketch::bytes::{Reader, Writer, damaged};
+use crate::data::sketch::distinct::hash_text;
 use rustc_hash::FxHashMap;
 
 /// No text.
 const NULL: u32 = u32::MAX;
+/// Bytes of a text that are kept; what is longer is told apart by its hash.
+const TEXT: usize = 128;
+/// Values that are kept of a table of very many columns, about.
+const VALUES: u64 = 1 << 24;
+
+/// Rows to keep when `most` are wanted: fewer of a table of very many columns.
+pub fn rows(most: u64, columns: usize) -> u64 {
+    most.min((VALUES / columns.max(1) as u64).max(256))
+}
 
 /// Row numbers from 0, ascending: all of `rows`, or `most` of them.
 pub fn places(rows: u64, most: u64) -> Vec<u64> {
@@ -192,6 +202,15 @@ impl Gathered {
         let Some(text) = text else {
             self.rows.push(NULL);
             return;
+        };
+        let cut;
+        let text = if text.len() > TEXT {
+            let end = (0..=TEXT).rev().find(|end| text.is_char_boundary(*end));
+            let start = &text[..end.unwrap_or_default()];
+            cut = format!("{start}…{:016x}", hash_text(text));
+            cut.as_str()
+        } else {
+            text
         };
         let code = match self.known.get(text) {
             Some(code) => *code,

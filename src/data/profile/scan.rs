@@ -1,63 +1,73 @@
-//! Files and frames -> states: columns in parallel, Parquet row by row group with text left in its dictionary, so that
-//! neither the rows nor the columns of a file are ever all in memory.
+//! Files and frames -> states. Whatever the format, some rows of all columns at a time, columns in parallel: what a file
+//! holds is never all in memory.
 
-use super::column::{Column, Filler};
-use super::sample;
+use super::lanes::{Lanes, rows_at_a_time};
 use super::table::TableState;
+use super::unique::Uniques;
+use super::{parquet_columns, sample};
 use crate::data::checks::{self, Format};
-use crate::data::parquet_file::damaged;
-use crate::data::regular_file::{self, Identity, failed};
-use crate::data::{Error, Frame, Result, source};
+use crate::data::{Error, Frame, Result, regular_file, source};
 use crate::domain::quotable;
-use arrow_schema::{DataType, Field, Schema};
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
-};
-use parquet::basic::Encoding;
-use parquet::file::metadata::ParquetMetaData;
-use rustc_hash::{FxHashMap, FxHashSet};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::SchemaRef;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-/// Rows decoded at a time: one column of them stays in the processor's cache.
-const BATCH: usize = 8_192;
-/// Threads at most.
-const THREADS: usize = 8;
+/// Of the time that a text file takes, what goes to look what its columns are.
+const LOOKING: f64 = 0.4;
+/// Bytes of text read but not yet looked at, at most: then fewer rows are looked at together.
+const WAITING: usize = 32 << 20;
 
 /// Hears the share that is done; an error stops the work.
 pub type Progress<'a> = dyn Fn(f64) -> Result<()> + Sync + 'a;
 
 /// The state of a frame, `keep` of its rows kept.
-pub fn frame(frame: &Frame, keep: u64, progress: &Progress<'_>) -> Result<TableState> {
-    let rows = frame.rows() as u64;
-    let places = sample::places(rows, keep);
-    let names = frame.names();
-    let columns = in_parallel(names.len(), |at| {
-        let mut filler = Filler::new(&names[at], &places);
-        let column = frame.batch.column(at);
-        // in pieces, so that texts and numbers are looked at while they are in the cache
-        let mut from = 0;
-        while from < column.len() {
-            let length = BATCH.min(column.len() - from);
-            filler.take(&column.slice(from, length))?;
-            from += length;
+pub fn frame(
+    frame: &Frame,
+    keep: u64,
+    uniques: Option<&Uniques>,
+    progress: &Progress<'_>,
+) -> Result<TableState> {
+    let rows = frame.rows();
+    let schema = frame.batch.schema();
+    let places = sample::places(rows as u64, sample::rows(keep, schema.fields().len()));
+    let mut lanes = lanes(&schema, rows as u64, &places, uniques);
+    let most = rows_at_a_time(schema.fields().len());
+    let mut from = 0;
+    loop {
+        let count = most.min(rows - from);
+        lanes.take(|at, lane| lane.take(&frame.batch.column(at).slice(from, count)))?;
+        from += count;
+        progress(from as f64 / rows.max(1) as f64)?;
+        if from == rows {
+            return state(lanes, rows as u64, places.len());
         }
-        if column.is_empty() {
-            filler.take(column)?;
-        }
-        progress((at + 1) as f64 / names.len().max(1) as f64)?;
-        Ok(filler.finish())
-    })?;
+    }
+}
+
+fn lanes<'a>(
+    schema: &'a SchemaRef,
+    rows: u64,
+    places: &'a [u64],
+    uniques: Option<&'a Uniques>,
+) -> Lanes<'a> {
+    let columns = schema.fields().iter();
+    let columns = columns.map(|field| (field.name().as_str(), field.data_type()));
+    Lanes::new(columns, rows, places, uniques)
+}
+
+fn state(lanes: Lanes<'_>, rows: u64, places: usize) -> Result<TableState> {
+    let (columns, pairs) = lanes.finish()?;
     Ok(TableState {
         rows,
         columns,
-        kept: kept(rows, places.len()),
+        kept: kept(rows, places),
+        pairs,
     })
 }
 
-fn kept(rows: u64, places: usize) -> Vec<(u64, f64)> {
+/// How many rows were kept, and how many each stands for.
+pub fn kept(rows: u64, places: usize) -> Vec<(u64, f64)> {
     if places == 0 {
         return Vec::new();
     }
@@ -65,215 +75,106 @@ fn kept(rows: u64, places: usize) -> Vec<(u64, f64)> {
 }
 
 /// The state of a file, `keep` of its rows kept. Checked first, as every file is.
-pub fn file(path: &Path, keep: u64, progress: &Progress<'_>) -> Result<TableState> {
+pub fn file(
+    path: &Path,
+    keep: u64,
+    uniques: Option<&Uniques>,
+    progress: &Progress<'_>,
+) -> Result<TableState> {
     regular_file::look(path)?;
     if checks::format_of(path)? == Format::Parquet {
         checks::parquet(path)?;
-        return parquet(path, keep, progress);
+        return parquet_columns::file(path, keep, uniques, progress);
     }
-    let rows = source::read(&[PathBuf::from(path)], None)?;
-    progress(0.5)?;
-    frame(&rows, keep, &|share| progress(0.5 + share / 2.0))
+    table(&[PathBuf::from(path)], keep, uniques, progress)
 }
 
-fn parquet(path: &Path, keep: u64, progress: &Progress<'_>) -> Result<TableState> {
-    let (metadata, names, identity) = checks::guarded(path, || {
-        let (handle, identity) = regular_file::open(path)?;
-        let plain = ArrowReaderMetadata::load(&handle, ArrowReaderOptions::new())
-            .map_err(|error| failed(path, error))?;
-        let schema = Arc::clone(plain.schema());
-        let mut fields: Vec<Field> = schema.fields().iter().map(|one| (**one).clone()).collect();
-        let mut names: Vec<String> = Vec::with_capacity(fields.len());
-        let mut seen = FxHashSet::default();
-        for field in &fields {
-            if !seen.insert(field.name().clone()) {
-                return Err(failed(
-                    path,
-                    format!("two columns are called `{}`; rename one", field.name()),
-                ));
-            }
-            names.push(field.name().clone());
-        }
-        let coded = coded_texts(plain.metadata(), &fields);
-        for at in coded {
-            let nullable = fields[at].is_nullable();
-            let name = fields[at].name().clone();
-            let dictionary =
-                DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-            fields[at] = Field::new(name, dictionary, nullable);
-        }
-        let options = ArrowReaderOptions::new().with_schema(Arc::new(
-            Schema::new(fields).with_metadata(schema.metadata().clone()),
-        ));
-        let metadata = ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options)
-            .map_err(|error| failed(path, error))?;
-        Ok((metadata, names, identity))
-    })?;
-    let rows = u64::try_from(metadata.metadata().file_metadata().num_rows())
-        .map_err(|_| failed(path, "its footer claims a negative number of rows"))?;
-    let places = sample::places(rows, keep);
-    // the longest first, so that no thread begins one when the others are done
-    let mut order: Vec<usize> = (0..names.len()).collect();
-    let sizes = sizes_of(metadata.metadata(), names.len());
-    let bytes = |at: usize| sizes[at];
-    order.sort_by_key(|at| std::cmp::Reverse(bytes(*at)));
-    let whole: u64 = (0..names.len()).map(bytes).sum::<u64>().max(1);
-    let done = AtomicU64::new(0);
-    let mut columns = in_parallel(names.len(), |number| {
-        let at = order[number];
-        let column = checks::guarded(path, || {
-            let file = (path, &identity);
-            read_column(file, &metadata, at, &names[at], &places, rows, &|share| {
-                let now = done.load(Ordering::Relaxed) as f64 + bytes(at) as f64 * share;
-                progress(now / whole as f64)
-            })
-        })?;
-        done.fetch_add(bytes(at), Ordering::Relaxed);
-        Ok((at, column))
-    })?;
-    regular_file::unchanged(path, &identity)?;
-    columns.sort_by_key(|(at, _)| *at);
-    Ok(TableState {
-        rows,
-        columns: columns.into_iter().map(|(_, column)| column).collect(),
-        kept: kept(rows, places.len()),
-    })
-}
-
-fn read_column(
-    (path, identity): (&Path, &Identity),
-    metadata: &ArrowReaderMetadata,
-    at: usize,
-    name: &str,
-    places: &[u64],
-    rows: u64,
+/// The state of files under each other, which have the same columns. Separated values and JSON lines are read once for
+/// what the columns are, and once for what they hold.
+pub fn table(
+    files: &[PathBuf],
+    keep: u64,
+    uniques: Option<&Uniques>,
     progress: &Progress<'_>,
-) -> Result<Column> {
-    let (handle, _) = regular_file::open(path)?;
-    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata.clone());
-    let mask = ProjectionMask::roots(builder.parquet_schema(), [at]);
-    let reader = builder
-        .with_projection(mask)
-        .with_batch_size(BATCH)
-        .build()
-        .map_err(|error| failed(path, error))?;
-    let mut filler = Filler::new(name, places);
-    let mut seen = 0u64;
-    for (number, batch) in reader.enumerate() {
-        let batch = regular_file::or_changed(
-            path,
-            identity,
-            batch.map_err(|error| damaged(path, name, &error.to_string())),
-        )?;
-        filler
-            .take(batch.column(0))
-            .map_err(|error| failed(path, format!("column `{}`: {error}", quotable(name))))?;
-        seen += batch.num_rows() as u64;
-        if number % 16 == 0 {
-            progress(seen as f64 / rows.max(1) as f64)?;
+) -> Result<TableState> {
+    // all of a piece of the file: what is looked at together is put together below
+    let mut scan = source::scan_told(files, None, usize::MAX, &|share| progress(LOOKING * share))?;
+    let (rows, schema) = (scan.rows(), scan.schema());
+    let places = sample::places(rows, sample::rows(keep, schema.fields().len()));
+    let mut lanes = lanes(&schema, rows, &places, uniques);
+    let most = rows_at_a_time(schema.fields().len());
+    let mut waiting = Waiting::default();
+    let mut done = 0;
+    loop {
+        let next = scan.next().transpose()?;
+        let over = next.is_none();
+        waiting.pieces.extend(next.map(|frame| frame.batch));
+        while waiting.rows() >= most || waiting.is_heavy() || over && waiting.rows() > 0 {
+            let pieces = waiting.next(most);
+            lanes.take(|at, lane| {
+                let column = under_each_other(&pieces, at).map_err(|error| {
+                    let name = quotable(schema.field(at).name());
+                    Error::new(format!("column `{name}`: {error}"))
+                })?;
+                lane.take(&column)
+            })?;
+            done += pieces.iter().map(RecordBatch::num_rows).sum::<usize>();
+            progress(LOOKING + (1.0 - LOOKING) * done as f64 / rows.max(1) as f64)?;
+        }
+        if over {
+            break;
         }
     }
-    let column = filler.finish();
-    if column.rows != rows && rows > 0 {
-        return Err(failed(
-            path,
-            format!(
-                "column `{name}` has {} rows where the footer says {rows}",
-                column.rows
-            ),
-        ));
+    if rows == 0 {
+        let nothing = RecordBatch::new_empty(Arc::clone(&schema));
+        lanes.take(|at, lane| lane.take(nothing.column(at)))?;
     }
-    Ok(column)
+    state(lanes, rows, places.len())
 }
 
-/// Columns of text all of whose pages are in dictionaries: each text there is looked at once.
-fn coded_texts(metadata: &ParquetMetaData, fields: &[Field]) -> Vec<usize> {
-    let schema = metadata.file_metadata().schema_descr();
-    let mut coded = Vec::new();
-    let mut leaves: FxHashMap<usize, usize> = FxHashMap::default();
-    for leaf in 0..schema.num_columns() {
-        leaves
-            .entry(schema.get_column_root_idx(leaf))
-            .or_insert(leaf);
+fn under_each_other(
+    pieces: &[RecordBatch],
+    at: usize,
+) -> std::result::Result<ArrayRef, arrow_schema::ArrowError> {
+    if let [one] = pieces {
+        return Ok(Arc::clone(one.column(at)));
     }
-    for (at, field) in fields.iter().enumerate() {
-        if !matches!(
-            field.data_type(),
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
-        ) {
-            continue;
-        }
-        let leaf = leaves.get(&at).copied();
-        let all = leaf.is_some_and(|leaf| {
-            metadata.row_groups().iter().all(|group| {
-                let chunk = group.column(leaf);
-                chunk.dictionary_page_offset().is_some()
-                    && chunk.page_encoding_stats_mask().is_some_and(|mask| {
-                        mask.is_only(Encoding::PLAIN_DICTIONARY)
-                            || mask.is_only(Encoding::RLE_DICTIONARY)
-                    })
-            })
-        });
-        if all && metadata.num_row_groups() > 0 {
-            coded.push(at);
-        }
-    }
-    coded
+    let columns: Vec<&dyn Array> = pieces.iter().map(|one| one.column(at).as_ref()).collect();
+    arrow_select::concat::concat(&columns)
 }
 
-/// Unpacked bytes of each column.
-fn sizes_of(metadata: &ParquetMetaData, columns: usize) -> Vec<u64> {
-    let schema = metadata.file_metadata().schema_descr();
-    let mut sizes = vec![0; columns];
-    for group in metadata.row_groups() {
-        for (leaf, chunk) in group.columns().iter().enumerate() {
-            if let Some(size) = sizes.get_mut(schema.get_column_root_idx(leaf)) {
-                *size += u64::try_from(chunk.uncompressed_size()).unwrap_or(0);
-            }
-        }
-    }
-    sizes
+/// Rows that were read and not yet looked at.
+#[derive(Default)]
+struct Waiting {
+    pieces: std::collections::VecDeque<RecordBatch>,
 }
 
-/// `work` for every number below `count`, on as many threads as there are processors; results in order. The first error
-/// ends it.
-fn in_parallel<T: Send>(count: usize, work: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
-    let threads = std::thread::available_parallelism()
-        .map_or(2, usize::from)
-        .min(THREADS)
-        .min(count);
-    let next = AtomicUsize::new(0);
-    let stop = AtomicBool::new(false);
-    let done: Mutex<Vec<(usize, Result<T>)>> = Mutex::new(Vec::with_capacity(count));
-    let turns = || {
-        while !stop.load(Ordering::Relaxed) {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            if at >= count {
-                return;
-            }
-            let result = work(at);
-            if result.is_err() {
-                stop.store(true, Ordering::Relaxed);
-            }
-            done.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push((at, result));
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(turns);
-        }
-        turns();
-    });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(at, _)| *at);
-    let results = done
-        .into_iter()
-        .map(|(_, result)| result)
-        .collect::<Result<Vec<T>>>()?;
-    if results.len() < count {
-        return Err(Error::new("the work was stopped"));
+impl Waiting {
+    fn rows(&self) -> usize {
+        self.pieces.iter().map(RecordBatch::num_rows).sum()
     }
-    Ok(results)
+
+    fn is_heavy(&self) -> bool {
+        let bytes = self.pieces.iter().map(RecordBatch::get_array_memory_size);
+        self.pieces.len() > 1 && bytes.sum::<usize>() > WAITING
+    }
+
+    /// The next rows, at most so many.
+    fn next(&mut self, most: usize) -> Vec<RecordBatch> {
+        let mut left = most;
+        let mut taken = Vec::new();
+        while left > 0
+            && let Some(piece) = self.pieces.pop_front()
+        {
+            if piece.num_rows() > left {
+                self.pieces
+                    .push_front(piece.slice(left, piece.num_rows() - left));
+                taken.push(piece.slice(0, left));
+                break;
+            }
+            left -= piece.num_rows();
+            taken.push(piece);
+        }
+        taken
+    }
 }

@@ -144,6 +144,8 @@ pub fn profile(state: &TableState, target: Option<&str>, now: Option<i64>) -> Re
         correlations: relate::correlations(state, &columns),
         columns,
         warnings: noted.iter().map(|(_, warning)| warning.clone()).collect(),
+        correlated: state.pairs.rows,
+        sampled: target.map_or(0, |_| signal::rows(state)),
         target: target.map(str::to_owned),
         signal,
         noted,

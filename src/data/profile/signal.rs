@@ -1,14 +1,15 @@
-//! How much each column says about the target, over the kept rows. What is measured, and where it comes from, is said at
-//! [`Signal`]'s fields.
+//! How much each column says about the target: over the kept rows, and where sums are enough over many more. What is
+//! measured, and where it comes from, is said at [`Signal`]'s fields.
 
-use super::column::Column;
-use super::relate::ROWS;
+use super::column::{Column, Values};
 use super::sample::Kept;
 use super::table::TableState;
 use crate::domain::dataset::ColumnKind;
 use crate::domain::profile::Signal;
 use rustc_hash::FxHashMap;
 
+/// Kept rows that are looked at: evenly spaced ones of more.
+const ROWS: usize = 32_768;
 /// Bins of equal counts that numbers are put into.
 const BINS: usize = 20;
 /// A text that fewer kept rows have is put together with others like it: alone it would explain its rows by itself.
@@ -33,6 +34,12 @@ struct Target {
     two: bool,
 }
 
+/// Kept rows that are looked at.
+pub fn rows(state: &TableState) -> u64 {
+    let kept = state.kept_rows();
+    kept.div_ceil(kept.div_ceil(ROWS).max(1)) as u64
+}
+
 /// The signal of every other column, most first.
 pub fn of(state: &TableState, target: &str) -> Vec<Signal> {
     let every = state.kept_rows().div_ceil(ROWS).max(1);
@@ -45,10 +52,23 @@ pub fn of(state: &TableState, target: &str) -> Vec<Signal> {
         .columns
         .iter()
         .filter(|other| other.name != column.name)
-        .filter_map(|other| one(other, &target, &weights, every))
+        .filter_map(|other| {
+            let mut found = one(other, &target, &weights, every)?;
+            let pair = state.pairs.of(&other.name, &column.name);
+            found.r = pair.and_then(|pair| pair.pearson((deviation(other), deviation(column))));
+            Some(found)
+        })
         .collect();
     found.sort_by(|a, b| b.information.total_cmp(&a.information));
     found
+}
+
+/// A column's deviation, to tell what varies from rounding.
+fn deviation(column: &Column) -> f64 {
+    match &column.values {
+        Values::Numbers(numbers) => numbers.facts(&[], 0).std.unwrap_or_default(),
+        Values::Flags(..) | Values::Texts(_) => 0.0,
+    }
 }
 
 fn target_of(column: &Column, every: usize) -> Target {
@@ -162,6 +182,7 @@ fn one(column: &Column, target: &Target, weights: &[f64], every: usize) -> Optio
         information,
         ratio,
         auc,
+        r: None,
         rows: both.len() as u64,
         leaks,
     })

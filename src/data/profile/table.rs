@@ -1,7 +1,8 @@
-//! The mergeable state of a table: its columns, and the rows that were kept of each. Kept as bytes with a version in front;
+//! The mergeable state of a table: its columns, how they move together, and the rows that were kept of each. Kept as bytes with a version in front;
 //! states of two files of one dataset merge into that of both.
 
 use super::column::Column;
+use super::pairs::Pairs;
 use crate::data::sketch::bytes::{Reader, Writer, damaged};
 use crate::data::{Error, Result};
 use crate::domain::dataset::{ColumnDay, ColumnKind, Day};
@@ -12,7 +13,7 @@ use flate2::write::ZlibEncoder;
 use std::io::{Read, Write};
 
 /// Of the bytes; raised whenever they mean something else. States of another version are made anew from their files.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 /// Bytes of a state at most, unpacked: what claims more is damaged.
 const MOST: u64 = 1 << 30;
 
@@ -25,6 +26,8 @@ pub struct TableState {
     pub columns: Vec<Column>,
     /// Kept rows, and how many rows each of them stands for: a pair a file.
     pub kept: Vec<(u64, f64)>,
+    /// How the numeric ones move together, over all rows.
+    pub pairs: Pairs,
 }
 
 impl TableState {
@@ -50,6 +53,7 @@ impl TableState {
         }
         self.rows += other.rows;
         self.kept.extend_from_slice(&other.kept);
+        self.pairs.merge(&other.pairs);
         Ok(())
     }
 
@@ -122,6 +126,7 @@ impl TableState {
         for column in &self.columns {
             column.shrunk().write(&mut writer);
         }
+        self.pairs.write(&mut writer);
         let mut packer = ZlibEncoder::new(vec![VERSION], Compression::fast());
         packer
             .write_all(&writer.bytes)
@@ -152,6 +157,7 @@ impl TableState {
         for _ in 0..from.length(8)? {
             state.columns.push(Column::read(&mut from)?);
         }
+        state.pairs = Pairs::read(&mut from)?;
         let kept: u64 = state.kept.iter().map(|(rows, _)| rows).sum();
         let whole = |column: &Column| column.rows == state.rows && column.kept.len() as u64 == kept;
         if from.left() > 0 || !state.columns.iter().all(whole) {

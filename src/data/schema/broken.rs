@@ -21,14 +21,16 @@ pub struct Place<'a> {
     pub file: &'a str,
     /// Rows of the files before.
     pub before: u64,
+    /// Rows of this file before those that are looked at.
+    pub first: u64,
 }
 
 impl Broken {
-    /// One more row (from 0 in its file); `value` says what it holds.
+    /// One more row (from 0 among those that are looked at); `value` says what it holds.
     pub fn add(&mut self, place: Place<'_>, row: usize, value: impl FnOnce() -> Option<String>) {
         self.count += 1;
         if self.rows.len() < TOLD {
-            let row = row as u64 + 1;
+            let row = place.first + row as u64 + 1;
             self.rows.push(place.before + row);
             self.samples.push(SampleRow {
                 file: place.file.to_owned(),

@@ -1,11 +1,16 @@
-//! Files held against a schema, one after the other, so that no more than one is in memory. Everything that is not as
+//! Files held against a schema, one after the other and a piece at a time: a file is in memory only where SQL of the schema
+//! looks at it, or a column is of another type than is expected. Everything that is not as
 //! expected comes out; only what makes learning pointless is an error. Presence, type, domain and environments mean what
 //! they mean in TFDV.
 
 use super::broken::{Broken, Place};
 use super::column::ColumnCheck;
-use crate::data::{Error, Frame, Result, sql};
+use crate::data::{Error, Frame, Result, source, sql};
 use crate::domain::dataset::{Rule, Schema, Severity, Violation};
+use std::path::{Path, PathBuf};
+
+/// Rows of a piece.
+const ROWS: usize = 65_536;
 
 /// How a check looks at data.
 #[derive(Clone, Copy, Debug, Default)]
@@ -131,13 +136,58 @@ impl<'a> Checker<'a> {
         })
     }
 
+    /// The next file, called `name`; how many rows it has. Fails as reading it does, and as [`Checker::take`].
+    pub fn take_file(&mut self, name: &str, path: &Path) -> Result<u64> {
+        let files = [PathBuf::from(path)];
+        let scan = source::scan(&files, None, ROWS)?;
+        if self.looks_at_all(&scan) {
+            let frame = source::read(&files, None)?;
+            self.take(name, &frame)?;
+            return Ok(frame.rows() as u64);
+        }
+        if scan.rows() == 0 {
+            let nothing = source::read(&files, None)?;
+            self.take(name, &nothing)?;
+            return Ok(0);
+        }
+        let mut place = Place {
+            file: name,
+            before: self.rows,
+            first: 0,
+        };
+        for frame in scan {
+            let frame = frame?;
+            self.take_rows(place, &frame)?;
+            place.first += frame.rows() as u64;
+        }
+        self.rows += place.first;
+        Ok(place.first)
+    }
+
+    /// Whether what is said of a row of the file depends on others.
+    fn looks_at_all(&self, scan: &source::Scan) -> bool {
+        let found = scan.columns();
+        let sliced = |column: &ColumnCheck<'_>| column.expected().slice.is_some();
+        let another = |column: &ColumnCheck<'_>| {
+            let wanted = &column.expected().column;
+            let kind = found.iter().find(|(name, _)| *name == wanted.name);
+            kind.is_some_and(|(_, kind)| *kind != wanted.kind)
+        };
+        !self.rules.is_empty() || self.columns.iter().any(|one| sliced(one) || another(one))
+    }
+
     /// The rows of the next file. Fails when an SQL expression of the schema is none.
     pub fn take(&mut self, file: &str, frame: &Frame) -> Result<()> {
         let place = Place {
             file,
             before: self.rows,
+            first: 0,
         };
         self.rows += frame.rows() as u64;
+        self.take_rows(place, frame)
+    }
+
+    fn take_rows(&mut self, place: Place<'_>, frame: &Frame) -> Result<()> {
         let mut slices: Vec<(&str, Vec<u32>)> = Vec::new();
         for column in &mut self.columns {
             let Some(slice) = column.expected().slice.as_deref() else {

@@ -3,15 +3,12 @@
 
 use super::age;
 use crate::data::frame::number_text;
-use crate::data::profile::{self, TableState};
-use crate::data::sketch::distinct::{hash_integer, hash_text};
+use crate::data::profile::{self, FilesProgress, Progress, TableState};
 use crate::data::{Frame, Result};
 use crate::domain::dataset::{ColumnKind, ColumnSpec, Expectation, RowsExpectation, Schema};
 use crate::domain::profile::ColumnProfile;
-use arrow_array::Array;
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use rustc_hash::FxHashSet;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// Text with at most this many values, each seen five times on average, has a domain.
 const DOMAIN: u64 = 100;
@@ -28,32 +25,51 @@ const FRESH: i64 = 30 * 24 * 3_600 * 1_000_000;
 /// domains and lengths of texts, uniqueness, rows, and a limit for nulls half as great again plus five points. Identifiers
 /// (whole numbers that never repeat) and times get no range: they move on.
 pub fn infer(frame: &Frame) -> Schema {
-    // A frame in memory has nothing that its profile could fail at.
-    profile::state_of(frame)
-        .map(|state| from_state(&state, std::slice::from_ref(frame), None))
-        .unwrap_or_default()
+    // A frame in memory has nothing that its profile could fail at, but for a disk that is full.
+    infer_frame(frame, None).unwrap_or_default()
 }
 
-/// What all `frames` together suggest; `now` (microseconds): how fresh they are.
+/// What `frame` suggests; `now` (microseconds): how fresh it is.
 ///
 /// # Errors
-/// When types of one column do not mix.
-pub fn infer_all(frames: &[Frame], now: Option<i64>) -> Result<Schema> {
-    let mut state = TableState::default();
-    for frame in frames {
-        state.merge(&profile::state_of(frame)?)?;
-    }
-    Ok(from_state(&state, frames, now))
+/// When values that may be unique are too many for memory, and there is no room for them in the temporary folder.
+pub fn infer_frame(frame: &Frame, now: Option<i64>) -> Result<Schema> {
+    let (state, unique) = profile::state_and_unique(frame)?;
+    Ok(from_state(&state, &unique, now))
 }
 
-fn from_state(state: &TableState, frames: &[Frame], now: Option<i64>) -> Schema {
+/// What all `files` together suggest, and how many rows they have; `now` (microseconds): how fresh they are. No file is
+/// ever all in memory. `progress` is that of [`profile::files`].
+///
+/// # Errors
+/// Those of reading; when types of one column do not mix.
+pub fn infer_files<P: AsRef<Path>>(
+    files: &[P],
+    now: Option<i64>,
+    progress: &FilesProgress<'_>,
+) -> Result<(Schema, u64)> {
+    let (state, unique) = profile::files_and_unique(files, progress)?;
+    Ok((from_state(&state, &unique, now), state.rows))
+}
+
+/// What `files`, which must have the same columns, suggest as one table; otherwise as [`infer_files`].
+pub fn infer_table(
+    files: &[PathBuf],
+    now: Option<i64>,
+    progress: &Progress<'_>,
+) -> Result<(Schema, u64)> {
+    let (state, unique) = profile::table_and_unique(files, progress)?;
+    Ok((from_state(&state, &unique, now), state.rows))
+}
+
+fn from_state(state: &TableState, differing: &BTreeSet<String>, now: Option<i64>) -> Schema {
     let rows = state.rows;
     let columns = state
         .columns
         .iter()
         .map(|column| {
             let shown = column.profile();
-            let unique = may_be_unique(&shown) && all_differ(frames, &shown.name);
+            let unique = may_be_unique(&shown) && differing.contains(&shown.name);
             expectation(&shown, column.domain(DOMAIN), unique, now)
         })
         .collect();
@@ -76,28 +92,6 @@ fn may_be_unique(shown: &ColumnProfile) -> bool {
         && values > UNIQUE
         && matches!(shown.kind, ColumnKind::Integer | ColumnKind::Text)
         && shown.distinct as f64 >= 0.96 * values as f64
-}
-
-/// Whether no value comes twice: counted, not estimated.
-fn all_differ(frames: &[Frame], name: &str) -> bool {
-    let mut seen = FxHashSet::default();
-    frames.iter().all(|frame| {
-        let Ok(column) = frame.column(name) else {
-            return false;
-        };
-        if let Some(texts) = column.as_string_opt::<i32>() {
-            texts
-                .iter()
-                .flatten()
-                .all(|text| seen.insert(hash_text(text)))
-        } else if let Some(numbers) = column.as_primitive_opt::<Int64Type>() {
-            (0..numbers.len())
-                .filter(|row| numbers.is_valid(*row))
-                .all(|row| seen.insert(hash_integer(numbers.value(row))))
-        } else {
-            false
-        }
-    })
 }
 
 fn expectation(

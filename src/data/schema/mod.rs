@@ -9,7 +9,7 @@ mod infer;
 mod text;
 
 pub use check::{Checker, Context, check};
-pub use infer::{infer, infer_all};
+pub use infer::{infer, infer_files, infer_frame, infer_table};
 pub use text::{METRICS, parse, write};
 
 /// Where the expectations of a dataset without a schema file come from.
@@ -66,6 +66,102 @@ mod tests {
         assert!(schema.columns[2].column.nullable && !schema.columns[1].column.nullable);
         assert_eq!(schema.columns[2].max_null_share, Some(0.425));
         assert_eq!(schema.columns[3].domain, Some(vec!["a".into(), "b".into()]));
+    }
+
+    #[test]
+    fn files_suggest_what_their_rows_in_memory_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = 30_000i64;
+        let text = |row: i64| format!("k{}", row * 7_919 % 30_011);
+        let whole = Frame::from_columns(vec![
+            (
+                "id".into(),
+                Arc::new(Int64Array::from_iter_values(0..rows)) as ArrayRef,
+            ),
+            (
+                "key".into(),
+                Arc::new(StringArray::from_iter_values((0..rows).map(text))),
+            ),
+            (
+                "nearly".into(),
+                Arc::new(StringArray::from_iter_values(
+                    (0..rows).map(|row| text(row.max(1))),
+                )),
+            ),
+            (
+                "n".into(),
+                Arc::new(Int64Array::from_iter_values((0..rows).map(|row| row % 5))),
+            ),
+        ])
+        .unwrap();
+        let expected = infer_frame(&whole, Some(0)).unwrap();
+        let unique = |schema: &Schema| -> Vec<bool> {
+            schema.columns.iter().map(|column| column.unique).collect()
+        };
+        assert_eq!(unique(&expected), [true, true, false, false]);
+        for name in ["a.csv", "a.jsonl", "a.parquet"] {
+            let path = folder.path().join(name);
+            whole.write(&path).unwrap();
+            let files = [path.clone()];
+            let (found, count) = infer_files(&files, Some(0), &|_, _| Ok(())).unwrap();
+            assert_eq!((&found, count), (&expected, 30_000), "{name}");
+            let (found, _) = infer_table(&files, Some(0), &|_| Ok(())).unwrap();
+            assert_eq!(found, expected, "{name}");
+            // what comes again in another file comes twice
+            let (found, _) = infer_files(&[path.clone(), path], Some(0), &|_, _| Ok(())).unwrap();
+            assert_eq!(unique(&found), [false; 4], "{name}");
+        }
+    }
+
+    #[test]
+    fn how_bad_a_leak_is_comes_back_as_it_was_written() {
+        let schema = Schema {
+            leaks: Some(Severity::Warning),
+            ..infer(&frame())
+        };
+        assert_eq!(parse(&write(&schema)).unwrap().leaks, schema.leaks);
+        assert!(parse("leaks = \"never\"").is_err());
+    }
+
+    #[test]
+    fn a_file_is_checked_in_pieces_as_it_is_as_a_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = 90_000i64;
+        let whole = Frame::from_columns(vec![
+            (
+                "n".into(),
+                Arc::new(Int64Array::from_iter(
+                    (0..rows).map(|row| (row % 40_000 > 0).then_some(row % 1_000)),
+                )) as ArrayRef,
+            ),
+            (
+                "c".into(),
+                Arc::new(StringArray::from_iter_values(
+                    (0..rows).map(|row| if row == 85_000 { "q" } else { "a" }),
+                )),
+            ),
+        ])
+        .unwrap();
+        let path = folder.path().join("a.csv");
+        whole.write(&path).unwrap();
+        let text = "[[columns]]\nname = \"n\"\nkind = \"integer\"\nnullable = false\nmax = 998\n\
+                    [[columns]]\nname = \"c\"\nkind = \"text\"\nnullable = false\ndomain = [\"a\"]\n";
+        let schema = parse(text).unwrap();
+        let mut pieces = Checker::new(&schema, Context::default()).unwrap();
+        assert_eq!(pieces.take_file("a", &path).unwrap(), 90_000);
+        assert_eq!(pieces.take_file("b", &path).unwrap(), 90_000);
+        let pieces = pieces.finish();
+        let expected = said(
+            &schema,
+            Context::default(),
+            &[("a", whole.clone()), ("b", whole)],
+        );
+        assert_eq!(pieces, expected);
+        assert_eq!(
+            expected[0].sample_rows,
+            [1, 40_001, 80_001, 90_001, 130_001]
+        );
+        assert_eq!(expected[2].samples[0].row, 85_001);
     }
 
     #[test]
@@ -345,7 +441,7 @@ mod tests {
             one("at", Arc::new(times) as ArrayRef)
         };
         let seen = times(&[1_000, 1_020]);
-        let schema = infer_all(std::slice::from_ref(&seen), Some(1_030 * HOUR)).unwrap();
+        let schema = infer_frame(&seen, Some(1_030 * HOUR)).unwrap();
         assert_eq!(schema.columns[0].max_age.as_deref(), Some("2d"));
         let at = |hours: i64| Context {
             now: Some(hours * HOUR),
@@ -361,7 +457,7 @@ mod tests {
             ("in_the_future", &[2][..])
         );
         // data that stopped long ago gets no limit
-        let old = infer_all(&[times(&[5])], Some(100_000 * HOUR)).unwrap();
+        let old = infer_frame(&times(&[5]), Some(100_000 * HOUR)).unwrap();
         assert_eq!(old.columns[0].max_age, None);
     }
 

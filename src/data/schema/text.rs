@@ -10,13 +10,21 @@ const HEAD: &str = "\
 # What is expected of this data. `because` says what was seen when it was suggested; correct what is not meant.
 #
 # Besides, by hand:
+#   leaks = \"warning\"           at the top: a feature that knows the future does not keep a pipeline from training
 #   [environments.serving]      without = [\"label\"]
 #   [[rule]]                    name = \"arrives after it left\", sql = \"dep_time <= arr_time\", at_least = 0.99
 #   [[columns]] with `where`    more about a slice of a column's rows: where = \"carrier = 'HA'\", max_null_share = 0.01
 #   [[history]]                 metric = \"rows\", strategy = \"relative_change\" | \"running\" | \"season\"
 ";
 
-const TOP: &[&str] = &["rows", "columns", "environments", "rule", "history"];
+const TOP: &[&str] = &[
+    "leaks",
+    "rows",
+    "columns",
+    "environments",
+    "rule",
+    "history",
+];
 const ROWS: &[&str] = &["min", "max", "because"];
 const COLUMN: &[&str] = &[
     "name",
@@ -198,6 +206,9 @@ fn history(rule: &HistoryRule) -> Result<()> {
 /// The schema as text.
 pub fn write(schema: &Schema) -> String {
     let mut text = HEAD.to_owned();
+    if let Some(leaks) = schema.leaks {
+        let _ = writeln!(text, "\nleaks = {}", severity(leaks));
+    }
     if let Some(rows) = &schema.rows {
         text.push_str("\n[rows]\n");
         put(&mut text, "min", rows.min);

@@ -34,11 +34,29 @@ fn evidence(challenger: f64, champion: Option<f64>, lower: Option<f64>) -> JobRe
         champion_p95_ms: champion.map(|_| 2.9),
         input_changes: Vec::new(),
         flipped: Some(0.031),
+        champion_gone: None,
     }
 }
 
 fn find<'a>(checks: &'a [Check], key: &str) -> &'a Check {
     checks.iter().find(|check| check.key == key).unwrap()
+}
+
+#[test]
+fn a_champion_that_cannot_be_judged_is_not_beaten() {
+    let mut found = evidence(0.8123, None, None);
+    if let JobResult::Evaluate { champion_gone, .. } = &mut found {
+        *champion_gone = Some("dataset `d`: there is no column `x`".into());
+    }
+    let checks = decide(&asked(), &found);
+    for key in ["better_on_holdout", "no_slice_worse"] {
+        let check = find(&checks, key);
+        assert!(
+            !check.passed && check.detail.contains("no column `x`"),
+            "{check:?}"
+        );
+        assert!(check.detail.starts_with("not compared"), "{check:?}");
+    }
 }
 
 #[test]
@@ -157,8 +175,8 @@ fn two_models_are_compared_on_the_same_rows() {
     let good = learn("boosting", &json!({}), &inputs, &target);
     let blind = inputs.select(&["noise".into(), "carrier".into()]).unwrap();
     let poor = learn("boosting", &json!({"trees": 5}), &blind, &target);
-    let result = compare(&rows, &truth, &good, Some(&poor), &asked(), 1).unwrap();
-    let again = compare(&rows, &truth, &good, Some(&poor), &asked(), 1).unwrap();
+    let result = compare(&rows, &truth, &good, Some((&poor, &rows)), &asked(), 1).unwrap();
+    let again = compare(&rows, &truth, &good, Some((&poor, &rows)), &asked(), 1).unwrap();
     let JobResult::Evaluate {
         rows: count,
         challenger,
@@ -170,6 +188,7 @@ fn two_models_are_compared_on_the_same_rows() {
         champion_p95_ms,
         input_changes,
         flipped,
+        champion_gone: None,
     } = result
     else {
         panic!("not an evaluation")
@@ -211,7 +230,7 @@ fn every_metric_has_a_bound() {
         };
         let JobResult::Evaluate {
             difference_lower, ..
-        } = compare(&inputs, &target, &one, Some(&other), &gate, 2).unwrap()
+        } = compare(&inputs, &target, &one, Some((&other, &inputs)), &gate, 2).unwrap()
         else {
             panic!("not an evaluation")
         };
@@ -229,7 +248,7 @@ fn every_metric_has_a_bound() {
         slices: vec!["nowhere".into()],
         ..asked()
     };
-    let error = compare(&inputs, &target, &one, Some(&other), &gate, 2)
+    let error = compare(&inputs, &target, &one, Some((&other, &inputs)), &gate, 2)
         .unwrap_err()
         .0;
     assert!(error.contains("`nowhere`"), "{error}");
@@ -245,7 +264,15 @@ fn a_champion_of_another_task_is_no_measure() {
     };
     let ours = learn("logistic", &json!({}), &inputs, &target);
     let theirs = learn("linear", &json!({}), &inputs, &numbers);
-    let result = compare(&inputs, &target, &ours, Some(&theirs), &asked(), 1).unwrap();
+    let result = compare(
+        &inputs,
+        &target,
+        &ours,
+        Some((&theirs, &inputs)),
+        &asked(),
+        1,
+    )
+    .unwrap();
     let checks = decide(&asked(), &result);
     assert!(!find(&checks, "better_on_holdout").passed);
     assert!(!find(&checks, "same_inputs").passed);

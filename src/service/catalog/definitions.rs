@@ -4,11 +4,13 @@
 //! name the version that they were made with, and get that definition for ever, with the datasets as they were then.
 
 use super::Catalog;
-use crate::config::{Config, DatasetConfig};
+use crate::config::{Config, DatasetConfig, FeatureUse};
 use crate::domain::feature::FeatureView;
 use crate::domain::feature_version::{Pin, SourceDataset, ViewVersion};
-use crate::domain::job::{MaterializeSpec, TableSpec};
-use crate::domain::{DeploymentName, Error, ModelName, Result, RunId, Timestamp, Version};
+use crate::domain::job::{ChampionRows, MaterializeSpec, TableSpec};
+use crate::domain::{
+    DeploymentName, Error, ErrorKind, ModelName, Result, RunId, Timestamp, Version,
+};
 use crate::service::datasets::names_in;
 use crate::service::{Core, Services};
 use crate::store::{registry, view_versions as rows};
@@ -269,6 +271,47 @@ impl Catalog {
         self.core
             .store
             .read(|connection| rows::pins(connection, &run))
+    }
+
+    /// The rows of `table` as a model version is to be judged on them: with the features that it was trained on, by the
+    /// versions of their views that it pinned.
+    pub fn champion_rows(
+        &self,
+        services: &Services,
+        model: &ModelName,
+        version: Version,
+        table: &TableSpec,
+    ) -> Result<ChampionRows> {
+        let pins = self.service(services, model, version)?;
+        // what is read of a view that was never applied has no version that could be another
+        let pins: Vec<Pin> = pins.into_iter().filter(|pin| pin.version > 0).collect();
+        let Some(run) = pins.first().map(|pin| pin.run.clone()) else {
+            return Ok(ChampionRows::Same);
+        };
+        let now = pins_of(&run, table);
+        if pins.iter().all(|pin| now.contains(pin)) {
+            return Ok(ChampionRows::Same);
+        }
+        let uses: Vec<FeatureUse> = pins
+            .iter()
+            .map(|pin| FeatureUse {
+                view: format!("{}@{}", pin.view, pin.version),
+                feature: Some(pin.feature.clone()),
+                keys: pin.keys.clone(),
+                prefix: (pin.input.strip_suffix(&pin.feature))
+                    .unwrap_or_default()
+                    .to_owned(),
+            })
+            .collect();
+        match services.datasets.views(&uses) {
+            Ok(views) => Ok(ChampionRows::Own(Box::new(TableSpec {
+                views,
+                inputs: Vec::new(),
+                ..table.clone()
+            }))),
+            Err(error) if error.kind == ErrorKind::Unavailable => Err(error),
+            Err(error) => Ok(ChampionRows::Gone(error.to_string())),
+        }
     }
 
     /// Model versions that answer requests by what the configuration and the aliases say: deployment, model, version.

@@ -14,7 +14,7 @@ pub const PART: usize = 1_024;
 const LANES: usize = 8;
 
 /// Parts that are taken of a table, at most: of a longer one, one of each few, so that what they cost stays a small share.
-const MOST: u64 = 2_048;
+const MOST: u64 = 512;
 
 /// Which parts are taken: one of each so many.
 pub fn one_of(rows: u64) -> u64 {
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn the_same_parts_are_taken_however_the_rows_come() {
-        assert_eq!((one_of(0), one_of(2_000_000), one_of(5_000_000)), (1, 1, 3));
+        assert_eq!((one_of(0), one_of(500_000), one_of(5_000_000)), (1, 1, 10));
         let rows: ArrayRef = Arc::new(Int64Array::from_iter_values(0..100_000));
         let taken = |length: usize| {
             let mut block = Block::new(3);

@@ -1,5 +1,5 @@
 //! How the numeric columns of a table move together: co-moments of all their pairs, mergeable with those of other files.
-//! Over all rows of a file of up to two million, and over a part of the rows of a longer one.
+//! Over all rows of a file of up to half a million, and over a part of the rows of a longer one.
 
 use super::block::Block;
 use crate::data::Result;

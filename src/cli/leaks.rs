@@ -70,12 +70,18 @@ pub(crate) fn run(args: &CheckArgs, connection: &Connection, output: &Output) ->
     let mut alone = Alone::new(&workspace);
     let mut leaks = Vec::new();
     let mut checked = 0;
+    let mut untold: Vec<&str> = Vec::new();
     for view in &config.views {
         if !args.views.is_empty() && !args.views.contains(&view.name) {
             continue;
         }
         output.tick(format!("checking {}", view.name));
         let source = alone.view_rows(&config, view)?;
+        // a view that was asked for by name is told why it cannot be checked
+        if args.views.is_empty() && !leak::is_told(&source, &known) {
+            untold.push(view.name.as_str());
+            continue;
+        }
         let instants = match as_of.is_empty() {
             true => leak::instants(view, &source, 5)?,
             false => as_of.clone(),
@@ -100,7 +106,13 @@ pub(crate) fn run(args: &CheckArgs, connection: &Connection, output: &Output) ->
             value(then),
         ));
     }
-    if leaks.is_empty() {
+    if !untold.is_empty() {
+        output.line(format!(
+            "not checked: {}; neither `available_at` nor `known` of a dataset behind says when the data became known",
+            untold.join(", ")
+        ));
+    }
+    if leaks.is_empty() && checked > 0 {
         output.line("no feature knows what was not known at its instant");
     }
     Ok(match leaks.is_empty() {

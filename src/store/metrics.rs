@@ -1,6 +1,6 @@
-//! Metric points: how they are kept, and the latest of each metric. Their way back in order is [`history`].
+//! Metric points: how they are kept, and the latest of each metric. Their way back in order is `history`.
 //!
-//! Points that come many at a time and after all that their metric has are packed, many in a row ([`pack`]). What comes alone,
+//! Points that come many at a time and after all that their metric has are packed, many in a row (`pack`). What comes alone,
 //! or late, is a row of its own. No point is kept twice, in whichever form.
 
 mod history;

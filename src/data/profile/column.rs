@@ -499,8 +499,7 @@ fn floats(
     for (at, block) in values.chunks(BLOCK).enumerate() {
         let mask = nulls.map(|nulls| nulls.slice(at * BLOCK, block.len()));
         let whole = mask.as_ref().is_none_or(|mask| mask.null_count() == 0);
-        // x * 0 is 0 for every finite number and NaN for the others; a sum has no branch
-        if whole && block.iter().map(|x| x * 0.0).sum::<f64>() == 0.0 {
+        if whole && all_finite(block) {
             numbers.add_floats(block);
             continue;
         }
@@ -522,4 +521,17 @@ fn floats(
         numbers.add_floats(finite);
     }
     (missing, infinities)
+}
+
+/// `x * 0` is 0 for every finite number and NaN for the others; sums have no branch, and several run beside each other.
+fn all_finite(numbers: &[f64]) -> bool {
+    let (blocks, rest) = numbers.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for block in blocks {
+        for (sum, x) in sums.iter_mut().zip(block) {
+            *sum += x * 0.0;
+        }
+    }
+    let rest: f64 = rest.iter().map(|x| x * 0.0).sum();
+    sums.iter().sum::<f64>() + rest == 0.0
 }

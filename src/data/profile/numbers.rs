@@ -14,9 +14,9 @@ const FEW: usize = 4_096;
 /// Counters for the most frequent of more.
 const FREQUENT: usize = 1_024;
 /// Numbers that are all offered to those counters; of later ones, one in [`STRIDE`].
-const OFFERED: u64 = 262_144;
+const OFFERED: u64 = 131_072;
 /// See [`OFFERED`]; a power of two.
-const STRIDE: usize = 8;
+const STRIDE: usize = 16;
 /// Bins of a histogram.
 const BINS: usize = 20;
 
@@ -387,7 +387,7 @@ impl Many {
                 let mut places = self.dice;
                 for group in groups.chunks_exact(STRIDE) {
                     let x = group[places as usize & (STRIDE - 1)];
-                    places >>= 3;
+                    places >>= STRIDE.trailing_zeros();
                     self.frequent.add(x, STRIDE as u64);
                 }
             }

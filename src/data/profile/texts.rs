@@ -10,9 +10,9 @@ use crate::domain::profile::Lengths;
 /// Different texts that are counted one by one.
 const FEW: usize = 4_096;
 /// Texts that are all offered to the counters once there are more; of later ones, one in [`STRIDE`].
-const OFFERED: u64 = 262_144;
+const OFFERED: u64 = 131_072;
 /// See [`OFFERED`]; a power of two.
-const STRIDE: u64 = 8;
+const STRIDE: u64 = 16;
 
 /// Texts, in the order of the rows.
 #[derive(Clone, Debug)]

@@ -10,6 +10,8 @@ const BINS: usize = 4_096;
 const FINEST: i32 = 50;
 /// Widths from 2^-1000 on: their inverse is a number.
 const LEAST: i32 = -1_000;
+/// One and a half times 2^52: what a number below 2^51 is added to has the number's whole part in its lowest bits.
+const ROUNDED: f64 = 6_755_399_441_055_744.0;
 
 /// Of finite numbers.
 #[derive(Clone, Debug, Default)]
@@ -31,11 +33,17 @@ impl Bins {
         self.reach(low, high);
         let (scale, first) = (power(-self.exponent), self.first);
         // Whole widths are exact in both the product and the difference, so what is cut off is the fraction.
-        if first.unsigned_abs() < 1 << 52 {
+        let counts = <&mut [u64; BINS]>::try_from(self.counts.as_mut_slice());
+        if let Ok(counts) = counts
+            && first.unsigned_abs() < 1 << 50
+        {
             let first = first as f64;
             for x in numbers {
-                let at = (x * scale).floor() - first;
-                self.counts[at as i32 as usize & (BINS - 1)] += 1;
+                let place = x * scale;
+                // the nearest whole number, by the last bit that a sum this great can have; and the one below
+                let near = (place + ROUNDED) - ROUNDED;
+                let whole = near - if near > place { 1.0 } else { 0.0 };
+                counts[(whole - first + ROUNDED).to_bits() as usize & (BINS - 1)] += 1;
             }
         } else {
             for x in numbers {

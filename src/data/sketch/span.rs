@@ -17,10 +17,15 @@ pub struct Span {
 impl Span {
     /// Takes whole numbers in; false, and nothing taken in, when they lie too far from each other.
     pub fn add_all(&mut self, numbers: &[i64]) -> bool {
-        let (Some(low), Some(high)) = (numbers.iter().min(), numbers.iter().max()) else {
+        let Some(first) = numbers.first() else {
             return true;
         };
-        if !self.reach(*low, *high) {
+        let (mut low, mut high) = (*first, *first);
+        for number in numbers {
+            low = low.min(*number);
+            high = high.max(*number);
+        }
+        if !self.reach(low, high) {
             return false;
         }
         let base = self.base;

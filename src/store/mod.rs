@@ -4,7 +4,8 @@
 //!
 //! All writes go through one connection. Whatever waits in the line before it is done in one transaction, each
 //! change in a savepoint of its own, and committed (synchronised to disk) once: many small writers
-//! share the price of one `fsync`, and a change that fails takes nothing else with it.
+//! share the price of one `fsync`, and a change that fails takes nothing else with it. Nobody is
+//! told of a change before it is on disk.
 
 pub mod acting;
 pub mod artifacts;
@@ -17,6 +18,7 @@ pub mod experiments;
 pub mod files;
 pub mod inference_log;
 pub mod jobs;
+mod log;
 pub mod logged_models;
 pub mod metrics;
 pub mod migrate;
@@ -41,6 +43,7 @@ pub mod view_versions;
 mod writer;
 
 use crate::domain::{Error, Result};
+use log::Log;
 use rusqlite::OpenFlags;
 
 pub use rusqlite::{Connection, Transaction};
@@ -113,9 +116,9 @@ impl Store {
         prepare: impl FnOnce(&mut Connection) -> Result<()>,
     ) -> Result<Self> {
         let named = |error: Error| error.context(format!("opening `{}`", path.display()));
-        let connection = writable(path, prepare).map_err(named)?;
+        let (connection, log) = writable(path, prepare).map_err(named)?;
         Ok(Self {
-            writer: Writer::new(connection),
+            writer: Writer::new(connection, log),
             readers: Mutex::new(Vec::new()),
             path: path.to_owned(),
         })
@@ -158,17 +161,25 @@ impl Store {
 fn writable(
     path: &Path,
     prepare: impl FnOnce(&mut Connection) -> Result<()>,
-) -> Result<Connection> {
+) -> Result<(Connection, Log)> {
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
+    let journal: String =
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", FOLDED)?;
     connection.pragma_update(None, "cache_size", -CACHE)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     prepare(&mut connection)?;
-    Ok(connection)
+    // A file system without shared memory has no write-ahead log: there SQLite goes on waiting for the disk.
+    let log = if journal == "wal" {
+        connection.pragma_update(None, "synchronous", "normal")?;
+        Log::of(path)
+    } else {
+        Log::none()
+    };
+    Ok((connection, log))
 }
 
 fn readable(path: &Path) -> Result<Connection> {

@@ -1,8 +1,11 @@
 //! The one writer: whoever has a change joins the line, and who stands at its head does what waits, in one transaction
 //! with one commit, and answers everybody in it. No thread of its own stands between a change and the database, so a
 //! change that comes alone costs no change of threads; the changes that come meanwhile wait for the next commit together.
+//!
+//! While the disk takes a commit in (see [`super::log`]), the next in the line does the changes that came meanwhile.
 
 use super::acting;
+use super::log::Log;
 use crate::domain::{Error, ErrorKind, Result};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::collections::VecDeque;
@@ -63,6 +66,7 @@ struct Line {
 pub(super) struct Writer {
     line: Mutex<Line>,
     connection: Mutex<Connection>,
+    log: Log,
 }
 
 /// At the head of the line; whatever happens, the next one is called when it ends.
@@ -85,11 +89,12 @@ fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Writer {
-    /// Over a connection that may write.
-    pub(super) fn new(connection: Connection) -> Self {
+    /// Over a connection that may write, and the log that it writes to.
+    pub(super) fn new(connection: Connection, log: Log) -> Self {
         Self {
             line: Mutex::default(),
             connection: Mutex::new(connection),
+            log,
         }
     }
 
@@ -125,19 +130,20 @@ impl Writer {
         }
     }
 
-    /// Takes what waits, does it in one transaction, commits, answers.
+    /// Takes what waits, does it in one transaction, commits, calls the next to the head, and answers when the disk has it.
     fn lead(&self) {
-        let _leading = Leading(self);
+        let leading = Leading(self);
         let mut group = {
             let mut line = held(&self.line);
             line.leader = Some(std::thread::current().id());
             std::mem::take(&mut line.waiting)
         };
         let mut settled = Vec::with_capacity(group.len());
-        let failed = write_group(&mut held(&self.connection), &mut group, &mut settled)
-            .err()
-            .map(Failed::from);
-        if failed.is_some() {
+        let written = self.log.usable().and_then(|()| {
+            let committed = write_group(&mut held(&self.connection), &mut group, &mut settled)?;
+            Ok(committed.then(|| self.log.written()))
+        });
+        if written.is_err() {
             settled.extend(group.drain(..).map(|waiting| (waiting.change)(None).1));
         } else if !group.is_empty() {
             // before those who came meanwhile
@@ -145,6 +151,11 @@ impl Writer {
             group.append(&mut line.waiting);
             line.waiting = group;
         }
+        drop(leading);
+        let failed = written
+            .and_then(|commit| commit.map_or(Ok(()), |commit| self.log.sync(commit)))
+            .err()
+            .map(Failed::from);
         for settle in settled {
             settle(failed.as_ref());
         }
@@ -180,13 +191,13 @@ fn settled_by<T: Send + 'static>(
     })
 }
 
-/// Runs the first of the group, as many as there is time for, and commits. An error concerns all of it: nothing is on disk,
-/// and what is still in `group` did not run.
+/// Runs the first of the group, as many as there is time for, and commits; false when there was nothing to commit. An error
+/// concerns all of it: nothing is in the log, and what is still in `group` did not run.
 fn write_group(
     connection: &mut Connection,
     group: &mut VecDeque<Waiting>,
     settled: &mut Vec<Settle>,
-) -> Result<()> {
+) -> Result<bool> {
     let began = Instant::now();
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Alone in its transaction a change needs no savepoint: what it leaves undone is rolled back with the whole.
@@ -206,12 +217,12 @@ fn write_group(
             ));
         }
         if alone {
-            if !keep {
-                transaction.rollback()?;
-            } else {
+            if keep {
                 transaction.commit()?;
+            } else {
+                transaction.rollback()?;
             }
-            return Ok(());
+            return Ok(keep);
         }
         if !keep {
             transaction
@@ -224,7 +235,7 @@ fn write_group(
         }
     }
     transaction.commit()?;
-    Ok(())
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -117,7 +117,12 @@ where
 /// A body as the type that its endpoint takes, in one pass; no body is an empty object.
 fn decoded<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     let body = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body).map_err(|error| match error.classify() {
+    // text that was looked at as a whole is not looked at again string by string
+    match std::str::from_utf8(body) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(body),
+    }
+    .map_err(|error| match error.classify() {
         Category::Data => Error::invalid(format!("invalid request: {error}")),
         _ => Error::from(error),
     })

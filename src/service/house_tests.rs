@@ -228,6 +228,9 @@ fn bad_input_names_the_input_and_counts_as_failed() {
 fn the_live_page_tells_traffic_and_survives_a_restart() {
     let house = House::new();
     let version = house.champion("logistic", &BOTH);
+    let services = &house.services;
+    let quiet = services.serving.live(services, None, 900).unwrap().unwrap();
+    assert_eq!(quiet.sentence, "HEALTHY: 4 of 4 within limits; no request");
     for number in 0..60 {
         house.ask(number..number + 1, 0.0).unwrap();
         house.pass(1_000);

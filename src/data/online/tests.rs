@@ -276,8 +276,8 @@ proptest! {
         let spec = |as_of| over_sql(spec(folder.path(), &view, as_of, None), steps);
         for (number, facts) in files.iter().enumerate() {
             let mut facts = facts.clone();
-            // numbers from the start, as no push changes a type
-            facts.push((None, 0, 0, Some(1)));
+            // entities and numbers from the start, as no push changes a type
+            facts.push((Some(0), 0, 0, Some(1)));
             write(folder.path(), &named(number), &facts);
         }
         let begun = spec(first);

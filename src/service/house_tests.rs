@@ -230,7 +230,7 @@ fn the_live_page_tells_traffic_and_survives_a_restart() {
     let version = house.champion("logistic", &BOTH);
     let services = &house.services;
     let quiet = services.serving.live(services, None, 900).unwrap().unwrap();
-    assert_eq!(quiet.sentence, "HEALTHY: 4 of 4 within limits; no request");
+    assert_eq!(quiet.sentence, "HEALTHY: 4 of 4 within limits, no request");
     for number in 0..60 {
         house.ask(number..number + 1, 0.0).unwrap();
         house.pass(1_000);

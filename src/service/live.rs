@@ -149,7 +149,7 @@ impl View {
         if holding == all {
             // limits hold where nothing is measured: that is said
             let quiet = if self.spans.iter().all(|span| span.requests == 0) {
-                "; no request"
+                ", no request"
             } else {
                 ""
             };

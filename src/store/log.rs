@@ -9,7 +9,7 @@
 use crate::domain::{Error, Result};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// The write-ahead log of a database; or nothing, where SQLite itself waits for the disk.
@@ -17,6 +17,8 @@ pub(super) struct Log {
     path: Option<PathBuf>,
     /// Commits in the log.
     written: AtomicU64,
+    /// The disk refused once: it may have dropped what it had, and would not say so again.
+    failed: AtomicBool,
     synced: Mutex<Synced>,
 }
 
@@ -26,8 +28,6 @@ struct Synced {
     file: Option<File>,
     /// Commits on disk.
     commits: u64,
-    /// The disk refused once: it may have dropped what it had, and would not say so again.
-    failed: bool,
 }
 
 impl Log {
@@ -46,15 +46,14 @@ impl Log {
         Self {
             path: None,
             written: AtomicU64::new(0),
+            failed: AtomicBool::new(false),
             synced: Mutex::default(),
         }
     }
 
     /// Fails when the disk failed before.
     pub(super) fn usable(&self) -> Result<()> {
-        // a lock, also after a panic: nothing is half done in it
-        let synced = self.synced.try_lock();
-        if synced.is_ok_and(|synced| synced.failed) {
+        if self.failed.load(Ordering::Acquire) {
             return Err(failed());
         }
         Ok(())
@@ -71,9 +70,7 @@ impl Log {
             return Ok(());
         };
         let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
-        if synced.failed {
-            return Err(failed());
-        }
+        self.usable()?;
         if synced.commits >= commit {
             return Ok(());
         }
@@ -88,7 +85,7 @@ impl Log {
             }),
         };
         if let Err(error) = outcome {
-            synced.failed = true;
+            self.failed.store(true, Ordering::Release);
             return Err(failed().because(error));
         }
         synced.commits = commits;

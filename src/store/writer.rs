@@ -296,6 +296,32 @@ mod tests {
     }
 
     #[test]
+    fn what_the_disk_did_not_take_is_not_answered_as_done_nor_written_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = Connection::open(folder.path().join("store.db")).unwrap();
+        // a log that is not there cannot be synchronised
+        let log = Log::of(&folder.path().join("elsewhere.db"));
+        let writer = Writer::new(connection, log);
+        let refused = writer.write(|transaction| {
+            transaction.execute("create table a (x)", [])?;
+            Err::<(), _>(Error::invalid("refused"))
+        });
+        assert_eq!(refused.unwrap_err().kind, ErrorKind::Invalid);
+        let (said, heard) = channel();
+        for _ in 0..2 {
+            let said = said.clone();
+            let lost = writer.write(move |transaction| {
+                transaction.execute("create table b (x)", [])?;
+                said.send(()).unwrap();
+                Ok(())
+            });
+            assert_eq!(lost.unwrap_err().kind, ErrorKind::Unavailable);
+        }
+        // the second one was not even begun
+        assert_eq!(heard.try_iter().count(), 1);
+    }
+
+    #[test]
     fn changes_that_take_long_are_committed_in_parts_and_none_is_forgotten() {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(&folder.path().join("store.db")).unwrap());

@@ -1,9 +1,9 @@
 //! Generations of online values: a materialization writes one beside the one that is read, or brings that up to date, and
-//! one transaction makes the outcome current. What no view names any more is removed in pieces.
+//! one transaction makes the outcome current. What no view names any more is removed.
 
 use super::rows::{
-    forget, get, meta as meta_of, new_generation, number, page, pushed, put, remember,
-    remove_piece, set_current,
+    forget, get, meta as meta_of, new_generation, number, page, pushed, put, put_all, remember,
+    remove, set_current, unread,
 };
 use super::{Generation, Meta, Online, PIECE, Rows};
 use crate::data::online::merge::{self, Rules};
@@ -111,9 +111,8 @@ impl Online {
                 return Ok(count);
             }
             count += piece.len() as u64;
-            self.store.write(move |transaction| {
-                piece.iter().try_for_each(|row| put(transaction, id, row))
-            })?;
+            self.store
+                .write(move |transaction| put_all(transaction, id, &piece))?;
         }
     }
 
@@ -183,21 +182,11 @@ impl Online {
         })
     }
 
-    /// Removes rows of generations that no view names: replaced ones, and those that a crash left unfinished. In pieces, so
-    /// that others get their turn.
+    /// Removes generations that no view names: replaced ones, and those that a crash left unfinished.
     fn sweep(&self) -> Result<()> {
-        let unread: Vec<i64> = self.store.read(|connection| {
-            let mut statement = connection.prepare_cached(
-                "select id from generations where id not in (select generation from views)",
-            )?;
-            let ids = statement.query_map([], |row| row.get(0))?;
-            Ok(ids.collect::<rusqlite::Result<_>>()?)
-        })?;
-        for id in unread {
-            while self
-                .store
-                .write(move |transaction| remove_piece(transaction, id))?
-            {}
+        for id in self.store.read(unread)? {
+            self.store
+                .write(move |transaction| remove(transaction, id))?;
         }
         Ok(())
     }

@@ -1,10 +1,10 @@
 //! Look-ups of online values: of many entities of several views as of one moment, and of a view's first entities.
 
-use super::rows::{meta, number, page};
+use super::rows::{meta, number, page, rows_of};
 use super::{Asked, Found, Generation, Online, See};
 use crate::data::online::OnlineRow;
 use crate::domain::{Error, Result};
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use std::sync::{Arc, PoisonError};
 
 impl Online {
@@ -38,19 +38,17 @@ impl Online {
     /// view's place, its generation, the key's place, and the row if there is one. Views without values are passed over.
     pub fn look_up(&self, asked: &[Asked<'_>], see: &mut See<'_>) -> Result<()> {
         self.store.read(|connection| {
-            let mut statement = connection.prepare_cached(
-                "select event, body from entities where generation = ?1 and key = ?2",
-            )?;
             for (place, one) in asked.iter().enumerate() {
                 let Some(generation) = self.current(connection, one.view)? else {
                     continue;
                 };
+                let mut statement = rows_of(connection, generation.id)?;
                 for (at, key) in one.keys.iter().enumerate() {
                     let Some(key) = key else {
                         see(place, &generation, at, None)?;
                         continue;
                     };
-                    let mut rows = statement.query(params![generation.id, key])?;
+                    let mut rows = statement.query([key])?;
                     match rows.next()? {
                         None => see(place, &generation, at, None)?,
                         Some(row) => {

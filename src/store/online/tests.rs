@@ -78,11 +78,89 @@ fn values(online: &Online) -> Vec<(String, i64, i64)> {
         .collect()
 }
 
+/// The rows of all generations, read or not.
 fn count(online: &Online) -> i64 {
     let rows = online.store.read(|connection| {
-        Ok(connection.query_row("select count(*) from entities", [], |row| row.get(0))?)
+        let mut tables = connection.prepare(
+            "select name from sqlite_schema where type = 'table' and name like 'entities%'",
+        )?;
+        let names = tables
+            .query_map([], |row| row.get::<_, String>(0))?
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        names.iter().try_fold(0, |sum, name| {
+            let sql = format!("select count(*) from {name}");
+            Ok(sum + connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?)
+        })
     });
     rows.unwrap()
+}
+
+#[test]
+fn a_file_of_the_first_form_keeps_what_was_read_and_what_was_pushed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("online.db");
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection
+        .execute_batch(
+            "create table views (
+                 view text primary key, generation integer not null, revision integer not null, meta text not null) without rowid;
+             create table generations (id integer primary key autoincrement, view text not null);
+             create table entities (
+                 generation integer not null, key blob not null, event integer, created integer, source integer not null,
+                 body blob not null, primary key (generation, key)) without rowid;
+             create table pushed (
+                 view text not null, key blob not null, event integer, created integer, body blob not null,
+                 primary key (view, key)) without rowid;
+             insert into generations (id, view) values (3, 'v'), (4, 'v');
+             pragma user_version = 1;",
+        )
+        .unwrap();
+    let put = |generation: i64, row: &OnlineRow| {
+        connection
+            .execute(
+                "insert into entities values (?1, ?2, ?3, ?4, ?5, ?6)",
+                rusqlite::params![
+                    generation,
+                    row.key,
+                    row.event,
+                    row.created,
+                    row.source,
+                    row.body
+                ],
+            )
+            .unwrap();
+    };
+    put(3, &row("a", 1, 0, 1));
+    put(3, &row("b", 2, PUSHED, 2));
+    // a crash left these
+    put(4, &row("a", 9, 0, 9));
+    let was = row("b", 2, PUSHED, 2);
+    connection
+        .execute(
+            "insert into pushed values ('v', ?1, ?2, ?3, ?4)",
+            rusqlite::params![was.key, was.event, was.created, was.body],
+        )
+        .unwrap();
+    let text = serde_json::to_string(&meta("1", &[])).unwrap();
+    connection
+        .execute("insert into views values ('v', 3, 5, ?1)", [text])
+        .unwrap();
+    drop(connection);
+
+    let online = Online::open(&path).unwrap();
+    assert_eq!(
+        values(&online),
+        [("a".to_owned(), 1, 1), ("b".to_owned(), 2, 2)]
+    );
+    assert_eq!(count(&online), 2);
+    let there = online.generation("v").unwrap().unwrap();
+    assert_eq!((there.id, there.revision), (3, 5));
+    replace(&online, meta("2", &[]), vec![row("a", 3, 0, 7)]);
+    assert_eq!(
+        values(&online),
+        [("a".to_owned(), 3, 7), ("b".to_owned(), 2, 2)]
+    );
+    assert_eq!(count(&online), 2);
 }
 
 #[test]

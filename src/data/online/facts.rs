@@ -3,6 +3,7 @@
 //! window that reaches to now. Where expressions stand between the files and the view, they are computed file by file,
 //! each with the types of all files, as long as they look at one row at a time; else everything is read, and said why.
 
+use super::gathered::{All, Gathered};
 use crate::data::row_wise::RowWise;
 use crate::data::timeline::instants;
 use crate::data::{Error, Frame, Result, instant, segment, source, table};
@@ -12,18 +13,18 @@ use crate::domain::job::MaterializeSpec;
 use crate::domain::online::{FileColumn, FileSpan, Reading, Since};
 use crate::domain::printable;
 use arrow_array::ArrayRef;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// A generation's list of files may be this much longer than twice that of the dataset: what was put together since
 /// stands in it as often as it had parts.
 const LONGER: usize = 64;
+/// Rows of a piece.
+const PIECE: usize = 65_536;
 
-/// The facts that count, and which file each is from.
+/// The facts that count, and how they were come by.
 pub(super) struct Facts {
-    pub(super) frame: Frame,
-    /// For each fact, the place of its file in the list of files.
-    pub(super) source: Vec<i32>,
+    pub(super) all: All,
     pub(super) reading: Reading,
 }
 
@@ -61,14 +62,19 @@ impl Facts {
                     0.0,
                     &format!("reading all of {}: {why}", spec.source.name()),
                 );
-                let frame = table::load(&spec.source)?;
-                let source = vec![0; frame.rows()];
+                let facts = table::load(&spec.source)?;
+                let count = facts.rows() as u64;
+                let frame = counted_from(spec, facts)?;
                 let reading = Reading {
-                    facts: frame.rows() as u64,
+                    facts: count,
                     whole: Some(why),
+                    known: newest_known(spec, &frame)?,
                     ..Reading::default()
                 };
-                Self::new(spec, frame, source, reading)
+                Ok(Self {
+                    all: All::of(frame),
+                    reading,
+                })
             }
         }
     }
@@ -112,9 +118,8 @@ impl Facts {
         };
         let files = &rows.snapshot.files;
         let window_from = longest(view).map(|length| spec.as_of.saturating_sub(length));
-        let mut frames = Vec::new();
-        let mut labels = Vec::new();
-        let mut source = Vec::new();
+        reading.known = since.and_then(|since| since.known);
+        let mut gathered = Gathered::new(view, spec.as_of, &names);
         for (number, stamp) in files.iter().enumerate() {
             let place = reading
                 .files
@@ -130,82 +135,89 @@ impl Facts {
                     continue;
                 }
             }
-            hear(
-                0.5 * number as f64 / files.len() as f64,
-                &format!("reading {}", stamp.path),
-            );
             source::verify(stamp)?;
-            let mut frame = match &typed {
-                None => source::read(&[PathBuf::from(&stamp.path)], Some(&names))?,
-                Some(typed) => {
-                    let read = source::read_as(Path::new(&stamp.path), &typed.types)?;
-                    rows.made(read)?.select(&names)?
+            let types = typed.as_ref().map(|typed| &typed.types);
+            let (expected, pieces) = pieces(Path::new(&stamp.path), rows, types, &names)?;
+            let mut read = 0;
+            let mut span: Option<(i64, i64)> = None;
+            for piece in pieces {
+                let share = read as f64 / expected.max(1) as f64;
+                hear(
+                    0.5 * (number as f64 + share) / files.len() as f64,
+                    &format!("reading {}", stamp.path),
+                );
+                let mut facts = piece?;
+                read += facts.rows() as u64;
+                let known = known_at(view, &facts)?;
+                for known in known.iter().flatten() {
+                    let (first, last) = span.unwrap_or((*known, *known));
+                    span = Some((first.min(*known), last.max(*known)));
                 }
-            };
-            let known = known_at(view, &frame)?;
-            reading.facts += frame.rows() as u64;
+                if let (None, None, Some(watermark)) =
+                    (place, spec.from, since.and_then(|since| since.known))
+                {
+                    facts = in_time(view, facts, &known, watermark, &mut reading)?;
+                }
+                let facts = counted_from(spec, facts)?;
+                reading.known = reading.known.max(newest_known(spec, &facts)?);
+                let place = place.unwrap_or(reading.files.len());
+                gathered.add(&stamp.path, place as i32, facts)?;
+            }
+            reading.facts += read;
             reading.files_read += 1;
-            let place = match place {
-                Some(place) => place,
-                None => {
-                    let dated = || known.iter().flatten().copied();
-                    reading.files.push(FileSpan {
-                        stamp: stamp.clone(),
-                        known: dated().min().zip(dated().max()),
-                        columns: typed.as_ref().map_or_else(Vec::new, |typed| {
-                            typed.columns.get(number).cloned().unwrap_or_default()
-                        }),
-                    });
-                    if let Some(watermark) = since.and_then(|since| since.known)
-                        && spec.from.is_none()
-                    {
-                        frame = in_time(view, frame, &known, watermark, &mut reading)?;
-                    }
-                    reading.files.len() - 1
-                }
-            };
-            source.resize(source.len() + frame.rows(), place as i32);
-            frames.push(frame);
-            labels.push(stamp.path.clone());
+            if place.is_none() {
+                reading.files.push(FileSpan {
+                    stamp: stamp.clone(),
+                    known: span,
+                    columns: typed.as_ref().map_or_else(Vec::new, |typed| {
+                        typed.columns.get(number).cloned().unwrap_or_default()
+                    }),
+                });
+            }
         }
-        reading.known = since.and_then(|since| since.known);
-        let frame = if frames.is_empty() {
-            nothing(&names)?
-        } else {
-            Frame::concat_named(&labels, &frames)?
-        };
-        Self::new(spec, frame, source, reading)
-    }
-
-    fn new(
-        spec: &MaterializeSpec,
-        mut frame: Frame,
-        mut source: Vec<i32>,
-        mut reading: Reading,
-    ) -> Result<Self> {
-        let view = &spec.view;
-        if let Some(from) = spec.from {
-            // facts before that matter only as far as a window reaches back
-            let from = from.saturating_sub(longest(view).unwrap_or(0));
-            let at = match longest(view) {
-                Some(_) => known_at(view, &frame)?,
-                None => frame.times(&view.event_time)?,
-            };
-            let kept: Vec<u32> = (0..frame.rows() as u32)
-                .filter(|row| at[*row as usize].is_some_and(|at| at >= from))
-                .collect();
-            source = kept.iter().map(|row| source[*row as usize]).collect();
-            frame = frame.take(&kept)?;
-        }
-        let known = known_at(view, &frame)?;
-        let newest = known.into_iter().flatten().filter(|at| *at <= spec.as_of);
-        reading.known = reading.known.max(newest.max());
         Ok(Self {
-            frame,
-            source,
+            all: gathered.all()?,
             reading,
         })
     }
+}
+
+/// How many rows one file has, and they as facts of a view, a piece at a time; where expressions make them, all at once.
+pub(super) fn pieces(
+    path: &Path,
+    rows: &RowWise<'_>,
+    types: Option<&source::Types>,
+    names: &[String],
+) -> Result<(u64, Box<dyn Iterator<Item = Result<Frame>>>)> {
+    let Some(types) = types else {
+        let scan = source::scan(&[path.to_owned()], Some(names), PIECE)?;
+        return Ok((scan.rows(), Box::new(scan)));
+    };
+    let facts = rows.made(source::read_as(path, types)?)?.select(names)?;
+    Ok((facts.rows() as u64, Box::new(std::iter::once(Ok(facts)))))
+}
+
+/// The facts that matter for a materialization that begins at `from`.
+fn counted_from(spec: &MaterializeSpec, facts: Frame) -> Result<Frame> {
+    let Some(from) = spec.from else {
+        return Ok(facts);
+    };
+    // facts before that matter only as far as a window reaches back
+    let from = from.saturating_sub(longest(&spec.view).unwrap_or(0));
+    let at = match longest(&spec.view) {
+        Some(_) => known_at(&spec.view, &facts)?,
+        None => facts.times(&spec.view.event_time)?,
+    };
+    let kept: Vec<u32> = (0..facts.rows() as u32)
+        .filter(|row| at[*row as usize].is_some_and(|at| at >= from))
+        .collect();
+    facts.take(&kept)
+}
+
+/// When the newest of the facts that count was known.
+fn newest_known(spec: &MaterializeSpec, facts: &Frame) -> Result<Option<i64>> {
+    let known = known_at(&spec.view, facts)?.into_iter().flatten();
+    Ok(known.filter(|at| *at <= spec.as_of).max())
 }
 
 /// The types of the files' columns that expressions are computed from, and what each file holds of them.

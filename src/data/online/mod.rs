@@ -5,6 +5,7 @@
 
 pub mod batch;
 mod facts;
+mod gathered;
 pub mod key;
 pub mod merge;
 pub mod newest;

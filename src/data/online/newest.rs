@@ -3,19 +3,17 @@
 
 use super::batch::{Batch, Header};
 use super::facts::Facts;
+use super::gathered::{All, compared, newest_of};
 use super::{Column, Layout, OnlineColumn, OnlineRow, Scalar, key};
 use crate::data::features::{self, History};
 use crate::data::keys::{Directory, NONE};
 use crate::data::timeline::Timeline;
-use crate::data::{Error, Frame, Result, asof};
+use crate::data::{Error, Frame, Result};
 use crate::domain::feature::FeatureView;
 use crate::domain::job::MaterializeSpec;
 use crate::domain::online::Reading;
 use arrow_array::{Array, ArrayRef, Int64Array, UInt32Array};
 use std::collections::BTreeMap;
-
-/// Entities whose values are compared with the offline join.
-const CHECKED: usize = 16;
 
 /// What came out of the facts.
 #[derive(Debug)]
@@ -43,13 +41,10 @@ pub fn newest(spec: &MaterializeSpec, hear: &mut dyn FnMut(f64, &str)) -> Result
     let about = |error: Error| Error::new(format!("feature view `{}`: {error}", view.name));
     let facts = Facts::load(spec, hear).map_err(about)?;
     hear(0.5, "looking for the newest facts");
-    let Facts {
-        frame,
-        source,
-        mut reading,
-    } = facts;
+    let Facts { all, mut reading } = facts;
     let names = view.stored_names();
-    let (columns, mut stored) = counted(view, &frame, &source, spec.as_of).map_err(about)?;
+    let (columns, mut stored) =
+        counted(view, &all.facts, &all.source, spec.as_of).map_err(about)?;
     hear(0.7, &format!("{} entities", columns.rows()));
     if reading.incremental {
         // nothing but nulls is of no type, and what was there before keeps its own
@@ -60,7 +55,7 @@ pub fn newest(spec: &MaterializeSpec, hear: &mut dyn FnMut(f64, &str)) -> Result
         stored.header.layout.columns.retain(holds);
     }
     if !reading.incremental && spec.from.is_none() {
-        reading.equality = equality(spec, &frame, &columns, &names).map_err(about)?;
+        reading.equality = equality(spec, &all, &columns, &names).map_err(about)?;
     }
     let watermark = stored.rows.iter().filter_map(|row| row.event).max();
     Ok(Newest {
@@ -99,12 +94,8 @@ fn of_entities(
 ) -> Result<(Frame, Vec<u32>)> {
     let keys = features::columns(view, "", facts, &view.entity.keys)?;
     let (directory, of_facts) = Directory::new(&keys, facts.rows());
-    let everyone: Vec<u32> = (0..directory.count() as u32).collect();
-    let at = Int64Array::from(vec![as_of; everyone.len()]);
-    let asked = Timeline::new(&everyone, everyone.len(), &at, None);
-    let latest = asof::latest(&asked, everyone.len(), history.of(&of_facts), None);
-    let seen: Vec<u32> = everyone
-        .into_iter()
+    let latest = newest_of(as_of, directory.count(), history, &of_facts);
+    let seen: Vec<u32> = (0..directory.count() as u32)
         .filter(|entity| latest.is_valid(*entity as usize))
         .collect();
     let winners: Vec<u32> = seen
@@ -234,16 +225,12 @@ fn empty(view: &FeatureView, history: &History<'_>, facts: usize) -> Result<Vec<
 /// Some of the entities joined offline as of the same instant: how many values are equal, by feature.
 fn equality(
     spec: &MaterializeSpec,
-    facts: &Frame,
+    all: &All,
     online: &Frame,
     names: &[String],
 ) -> Result<BTreeMap<String, (u64, u64)>> {
-    let step = (online.rows() / CHECKED).max(1);
-    let sample: Vec<u32> = (0..online.rows())
-        .step_by(step)
-        .take(CHECKED)
-        .map(|row| row as u32)
-        .collect();
+    let keys = features::columns(&spec.view, "", online, &spec.view.entity.keys)?;
+    let sample = compared(&keys, online.rows(), all.compared);
     if sample.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -254,7 +241,7 @@ fn equality(
         ..spec.view.clone()
     };
     let at = Int64Array::from(vec![spec.as_of; sample.len()]);
-    let joined = features::join(&view, facts, names, &online, &view.entity.keys, &at)?;
+    let joined = features::join(&view, &all.facts, names, &online, &view.entity.keys, &at)?;
     let mut equality = BTreeMap::new();
     for (name, there) in names.iter().zip(&joined) {
         let (here, there) = (Column::of(online.column(name)?)?, Column::of(there)?);

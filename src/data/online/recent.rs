@@ -3,7 +3,7 @@
 //! gives. Rows of the dataset become facts of the view through whatever expressions stand between them.
 
 pub use super::facts::needed;
-use super::facts::{Typed, known_at, longest};
+use super::facts::{Typed, known_at, longest, pieces};
 use super::newest::counted;
 use super::{Column, PUSHED, key};
 use crate::data::row_wise::RowWise;
@@ -13,7 +13,7 @@ use crate::domain::feature::FeatureView;
 use crate::domain::job::DataSource;
 use crate::domain::online::FileSpan;
 use rustc_hash::FxHashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Pushes that are kept each by itself; after that many all become one.
 const PUSHES: usize = 256;
@@ -79,19 +79,16 @@ impl Recent {
                 continue;
             }
             source::verify(stamp).map_err(about)?;
-            let path = PathBuf::from(&stamp.path);
-            let facts = match &recent.types {
-                None => source::read(&[path], Some(&needed(view))),
-                Some(types) => {
-                    let read = source::read_as(&path, types);
-                    read.and_then(|read| rows.made(read)?.select(&needed(view)))
-                }
-            };
-            let facts = facts.map_err(about)?;
-            if is_new {
-                since.push(recent.in_time(facts).map_err(about)?);
-            } else {
-                before.push(recent.in_reach(facts, as_of).map_err(about)?);
+            let path = Path::new(&stamp.path);
+            let (_, pieces) =
+                pieces(path, &rows, recent.types.as_ref(), &needed(view)).map_err(about)?;
+            for facts in pieces {
+                let facts = facts.map_err(about)?;
+                let (kept, of) = match is_new {
+                    true => (recent.in_time(facts), &mut since),
+                    false => (recent.in_reach(facts, as_of), &mut before),
+                };
+                of.push(kept.map_err(about)?);
             }
         }
         for frames in [before, since] {

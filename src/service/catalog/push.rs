@@ -17,7 +17,7 @@ use crate::service::datasets::Base;
 use crate::store::online::Meta;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 /// How far ahead of our clock another one may be, microseconds.
@@ -344,8 +344,7 @@ impl Catalog {
             });
             return Ok(Some(columns.collect()));
         };
-        let frame = data::source::read(&[PathBuf::from(&file.path)], None)?;
-        let columns = pushed::columns_of(&frame)?;
+        let columns = pushed::columns_of(Path::new(&file.path))?;
         let mut held = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
         held.insert(
             name.clone(),

@@ -46,7 +46,7 @@ mod text_file;
 pub mod timeline;
 mod types;
 pub mod window;
-mod write;
+pub mod write;
 
 pub use column::Cell;
 pub use frame::Frame;

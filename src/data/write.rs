@@ -33,7 +33,7 @@ const PIECE: usize = 8 * 1024;
 const DICTIONARY: usize = 128 * 1024;
 
 /// A file that is written a piece at a time, and there under its name only when it is whole.
-pub(super) struct Writer {
+pub struct Writer {
     path: PathBuf,
     temporary: PathBuf,
     columns: Vec<String>,
@@ -52,7 +52,7 @@ type Outcome<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 impl Writer {
     /// Begins a file with the columns of `frame`; its rows are not written yet. The format is that of the ending.
-    pub(super) fn create(path: &Path, frame: &Frame) -> Result<Self> {
+    pub fn create(path: &Path, frame: &Frame) -> Result<Self> {
         let failed = |error: &dyn std::fmt::Display| failed(path, error);
         let (name, ending) = named(path)?;
         let temporary = folder(path).join(format!(".{name}.{}.tmp", std::process::id()));
@@ -69,7 +69,7 @@ impl Writer {
     }
 
     /// More rows, with the columns that the file began with.
-    pub(super) fn write(&mut self, frame: &Frame) -> Result<()> {
+    pub fn write(&mut self, frame: &Frame) -> Result<()> {
         if frame.names() != self.columns {
             return Err(failed(&self.path, &"the rows have other columns"));
         }
@@ -83,7 +83,7 @@ impl Writer {
     }
 
     /// All rows are there: the file gets its name.
-    pub(super) fn finish(mut self) -> Result<()> {
+    pub fn finish(mut self) -> Result<()> {
         let failed = |error: &dyn std::fmt::Display| failed(&self.path, error);
         if let Some(form) = self.form.take() {
             let file = end(form).map_err(|error| failed(&error))?;

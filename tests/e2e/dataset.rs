@@ -179,3 +179,40 @@ fn a_pipeline_without_a_gate_is_judged_by_the_metric_of_its_task() {
     let runs = house.json(&["runs", "list"]);
     assert_eq!(runs["primary_metric"], "accuracy");
 }
+
+#[test]
+fn a_file_of_many_rows_is_scored_in_pieces_with_all_of_its_columns() {
+    let more = "trainer = { kind = \"linear\" }\ngate = { metric = \"rmse\", at_least = 70 }";
+    let house = House::with("diabetes", "csv", "progression", more);
+    house.json(&["train", "diabetes", "--promote"]);
+    let table = std::fs::read_to_string(fixture("diabetes.csv")).unwrap();
+    let (head, rows) = table.split_once('\n').unwrap();
+    let rows: Vec<&str> = rows.lines().collect();
+    // more rows than are scored at once, and a time, which is no input
+    const TIMES: usize = 160;
+    let mut many = format!("{head},seen\n");
+    for time in 0..TIMES {
+        for row in &rows {
+            many.push_str(&format!("{row},2013-01-01T{:02}:00:00Z\n", time % 24));
+        }
+    }
+    std::fs::write(house.path("many.csv"), many).unwrap();
+    house.done(&["predict", "diabetes", "many.csv", "--out", "scored.csv"]);
+    let scored = std::fs::read_to_string(house.path("scored.csv")).unwrap();
+    let mut lines = scored.lines();
+    assert_eq!(
+        lines.next().unwrap(),
+        format!("{head},seen,prediction").as_str()
+    );
+    let answers: Vec<&str> = lines.map(|line| line.rsplit_once(',').unwrap().1).collect();
+    assert_eq!(answers.len(), TIMES * rows.len());
+    assert!(answers.len() > 65_536 && answers[0].parse::<f64>().is_ok());
+    for again in answers.chunks(rows.len()) {
+        assert_eq!(again, &answers[..rows.len()]);
+    }
+
+    std::fs::write(house.path("none.csv"), format!("{head}\n")).unwrap();
+    house.done(&["predict", "diabetes", "none.csv", "--out", "nothing.csv"]);
+    let nothing = std::fs::read_to_string(house.path("nothing.csv")).unwrap();
+    assert_eq!(nothing, format!("{head},prediction\n"));
+}

@@ -21,7 +21,7 @@ use super::{Error, Frame, Result, on_demand, parallel, source, table};
 use crate::domain::dataset::Snapshot;
 use crate::domain::feature::FeatureView;
 use crate::domain::job::{DataSource, ViewUse};
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, Int64Array};
 use passes::Passes;
 use spilled::{Plan, Spilled};
 use std::path::{Path, PathBuf};
@@ -151,26 +151,7 @@ impl FileJoin {
             .collect();
         for (used, facts) in self.views.iter().zip(facts) {
             doing(&format!("joining {}", used.view.name));
-            let mut stored = |names: &[String]| match facts {
-                Supply::Frame(frame) => {
-                    features::join(&used.view, frame, names, chunk, &used.keys, &at)
-                }
-                Supply::Spilled(spilled) => spilled.features(names, first, count),
-                Supply::Files { snapshot, .. } => Passes {
-                    view: &used.view,
-                    keys: &used.keys,
-                    files: &paths(snapshot),
-                    rows: chunk,
-                    at: &at,
-                }
-                .features(names),
-            };
-            let demanded = |name: &String| used.view.demanded(name).is_some();
-            let arrays = if used.features.iter().any(demanded) {
-                on_demand::join(&used.view, &used.features, chunk, &mut stored)?
-            } else {
-                stored(&used.features)?
-            };
+            let arrays = facts.answers(used, chunk, &at, first)?;
             for (feature, array) in used.features.iter().zip(arrays) {
                 let name = format!("{}{feature}", used.prefix);
                 if columns.iter().any(|(column, _)| *column == name) {
@@ -184,6 +165,23 @@ impl FileJoin {
         }
         Frame::from_columns_of(columns, count)
     }
+}
+
+/// The features of a view for rows that are in memory, as of their instants, from facts in files that are larger: these
+/// pass by, and no more of them is held than what answers.
+pub(super) fn of_rows(
+    used: &ViewUse,
+    snapshot: &Snapshot,
+    rows: &Frame,
+    at: &Int64Array,
+) -> Result<Vec<ArrayRef>> {
+    features::known_names(&used.view, &used.features)?;
+    snapshot.files.iter().try_for_each(source::verify)?;
+    let facts = Supply::Files {
+        snapshot: snapshot.clone(),
+        events: 0,
+    };
+    facts.answers(used, rows, at, 0)
 }
 
 fn about_instants(error: &Error) -> Error {
@@ -230,6 +228,33 @@ impl Supply {
             snapshot: snapshot.clone(),
             events,
         })
+    }
+
+    /// The features of a view for rows, the first of which has the number `first`.
+    fn answers(
+        &self,
+        used: &ViewUse,
+        rows: &Frame,
+        at: &Int64Array,
+        first: u64,
+    ) -> Result<Vec<ArrayRef>> {
+        let mut stored = |names: &[String]| match self {
+            Self::Frame(frame) => features::join(&used.view, frame, names, rows, &used.keys, at),
+            Self::Spilled(spilled) => spilled.features(names, first, rows.rows()),
+            Self::Files { snapshot, .. } => Passes {
+                view: &used.view,
+                keys: &used.keys,
+                files: &paths(snapshot),
+                rows,
+                at,
+            }
+            .features(names),
+        };
+        let demanded = |name: &String| used.view.demanded(name).is_some();
+        match used.features.iter().any(demanded) {
+            true => on_demand::join(&used.view, &used.features, rows, &mut stored),
+            false => stored(&used.features),
+        }
     }
 }
 

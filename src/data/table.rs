@@ -1,8 +1,8 @@
 //! `DataSource` and `TableSpec` -> frames: datasets loaded, derived datasets queried, features joined.
 
 use super::frame::quoted;
-use super::{Error, Frame, Result, features, source, sql};
-use crate::domain::dataset::ColumnKind;
+use super::{Error, Frame, Result, features, file_join, source, sql};
+use crate::domain::dataset::{ColumnKind, Snapshot};
 use crate::domain::job::{DataSource, MaterializeSpec, TableSpec, ViewUse};
 use arrow_array::{ArrayRef, Int64Array, TimestampMicrosecondArray};
 use arrow_schema::DataType;
@@ -11,16 +11,37 @@ use std::sync::Arc;
 
 /// A dataset's rows. Fails when a file is not the one that was hashed.
 pub fn load(source: &DataSource) -> Result<Frame> {
-    Sources::default().load(source)
+    Sources::new(LARGE).load(source)
 }
 
+/// Files of a dataset that come to more bytes than this pass by when features are joined from them; others are read once
+/// for all that ask. In memory, Parquet is several times as large.
+const LARGE: u64 = 64 << 20;
+
 /// Datasets read so far: each is read once.
-#[derive(Default)]
 struct Sources {
     loaded: Vec<(DataSource, Frame)>,
+    large: u64,
 }
 
 impl Sources {
+    fn new(large: u64) -> Self {
+        Self {
+            loaded: Vec::new(),
+            large,
+        }
+    }
+
+    /// The files of a dataset that is not read whole to be joined.
+    fn large<'a>(&self, wanted: &'a DataSource) -> Option<&'a Snapshot> {
+        let DataSource::Files(snapshot) = wanted else {
+            return None;
+        };
+        let is_there = self.loaded.iter().any(|(source, _)| source == wanted);
+        let bytes: u64 = snapshot.files.iter().map(|stamp| stamp.bytes).sum();
+        (!is_there && bytes > self.large).then_some(snapshot)
+    }
+
     fn load(&mut self, wanted: &DataSource) -> Result<Frame> {
         if let Some((_, frame)) = self.loaded.iter().find(|(source, _)| source == wanted) {
             return Ok(frame.clone());
@@ -64,8 +85,15 @@ impl Sources {
 /// row key, timestamp, target, target_known_at (those that are set) and then the inputs in order.
 /// Rows whose target is null stay (`ml::Target` leaves them out). `progress` hears the share done and what is being done.
 pub fn build(spec: &TableSpec, progress: &mut dyn FnMut(f64, &str)) -> Result<Frame> {
+    build_with(spec, Sources::new(LARGE), progress)
+}
+
+fn build_with(
+    spec: &TableSpec,
+    mut sources: Sources,
+    progress: &mut dyn FnMut(f64, &str),
+) -> Result<Frame> {
     let steps = (1 + 2 * spec.views.len()) as f64;
-    let mut sources = Sources::default();
     progress(0.0, &format!("reading {}", spec.rows.name()));
     let about = |error: Error| Error::new(format!("dataset `{}`: {error}", spec.rows.name()));
     let mut rows = sources.load(&spec.rows)?;
@@ -87,16 +115,18 @@ pub fn build(spec: &TableSpec, progress: &mut dyn FnMut(f64, &str)) -> Result<Fr
         None => {}
     }
     for (number, used) in spec.views.iter().enumerate() {
-        progress(
-            (1 + 2 * number) as f64 / steps,
-            &format!("reading {}", used.source.name()),
-        );
-        let facts = sources.load(&used.source)?;
-        progress(
-            (2 + 2 * number) as f64 / steps,
-            &format!("joining {}", used.view.name),
-        );
-        rows = joined(&rows, used, &facts, &at)?;
+        let reading = (1 + 2 * number) as f64 / steps;
+        let joining = (2 + 2 * number) as f64 / steps;
+        progress(reading, &format!("reading {}", used.source.name()));
+        let features = match sources.large(&used.source) {
+            Some(snapshot) => file_join::of_rows(used, snapshot, &rows, &at)?,
+            None => {
+                let facts = sources.load(&used.source)?;
+                progress(joining, &format!("joining {}", used.view.name));
+                features::join(&used.view, &facts, &used.features, &rows, &used.keys, &at)?
+            }
+        };
+        rows = joined(&rows, used, features)?;
     }
     let table = arranged(&rows, spec).map_err(about)?;
     progress(1.0, &format!("{} rows", table.rows()));
@@ -142,8 +172,8 @@ fn in_time(
     Ok((sorted, at))
 }
 
-fn joined(rows: &Frame, used: &ViewUse, facts: &Frame, at: &Int64Array) -> Result<Frame> {
-    let arrays = features::join(&used.view, facts, &used.features, rows, &used.keys, at)?;
+/// Rows with the features of a view.
+fn joined(rows: &Frame, used: &ViewUse, arrays: Vec<ArrayRef>) -> Result<Frame> {
     let mut columns: Vec<(String, ArrayRef)> = rows
         .names()
         .into_iter()
@@ -342,6 +372,23 @@ mod tests {
         assert_eq!(texts("dest_rain_count_3h"), "0 1 0");
         assert_eq!(heard.first().unwrap().0, 0.0);
         assert_eq!(heard.last().unwrap().0, 1.0);
+    }
+
+    #[test]
+    fn facts_that_pass_by_give_what_facts_in_memory_give() {
+        let folder = tempfile::tempdir().unwrap();
+        let asked = spec(folder.path());
+        let whole = build(&asked, &mut |_, _| {}).unwrap();
+        let passed = build_with(&asked, Sources::new(0), &mut |_, _| {}).unwrap();
+        assert_eq!(whole, passed);
+        let mut wrong = asked;
+        wrong.views[1].features = vec!["snow".into()];
+        let error = |large| {
+            build_with(&wrong, Sources::new(large), &mut |_, _| {})
+                .unwrap_err()
+                .0
+        };
+        assert_eq!(error(0), error(LARGE));
     }
 
     #[test]

@@ -2,17 +2,23 @@
 //! now, and from what was known by then. A feature that differs leaks the future, whatever the reason: an event time
 //! that is not when the value was known, SQL that looks at later rows. Knows nothing of how a view is made.
 
+use super::online::recent::needed;
 use super::sketch::distinct::{hash_integer, hash_text};
 use super::{Error, Frame, Result, features, source, sql, timeline};
+use crate::domain::dataset::Snapshot;
 use crate::domain::feature::FeatureView;
 use crate::domain::job::DataSource;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, BooleanArray};
-use std::collections::BTreeMap;
+use rustc_hash::FxHashSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 pub use crate::domain::feature::Known;
+
+/// Rows of a piece.
+const PIECE: usize = 65_536;
 
 /// A feature that differs.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -66,40 +72,105 @@ pub fn check_some(
     known: &[Known],
     bounds: Bounds,
 ) -> Result<Checked> {
-    let bases = told_bases(view, source, known)?;
-    let now = made(source, &bases)?;
-    let hashes = hashes(view, &now)?;
-    let mut entities = hashes.clone();
-    entities.sort_unstable();
-    entities.dedup();
-    let of = entities.len() as u64;
-    entities.truncate(bounds.entities.max(1));
-    let last = entities
-        .last()
-        .copied()
-        .filter(|_| of > entities.len() as u64);
-    let sample = |frame: Frame, hashes: &[u64]| match last {
-        None => Ok(frame),
-        Some(last) => {
-            let rows = (0..frame.rows() as u32).filter(|row| hashes[*row as usize] <= last);
-            frame.take(&rows.collect::<Vec<u32>>())
+    told(view, source, known)?;
+    let (bases, now, picked) = match source {
+        DataSource::Files(snapshot) => picked_rows(view, snapshot, known, bounds)?,
+        DataSource::Sql { .. } => {
+            let bases = bases(source)?;
+            let now = made(source, &bases)?;
+            let hashes = hashes(view, &now)?;
+            let picked = Picked::of(hashes.iter().copied(), bounds.entities);
+            let now = picked.rows(now, &hashes)?;
+            (bases, now, picked)
         }
     };
-    let now = sample(now, &hashes)?;
-    drop(hashes);
     let instants = spread(view, &now, bounds.instants)?;
     let mut leaks = Vec::new();
     for as_of in &instants {
         let then = made(source, &known_bases(&bases, known, *as_of)?)?;
-        let hashes = self::hashes(view, &then)?;
-        leaks.extend(at(view, &now, &sample(then, &hashes)?, *as_of)?);
+        let hashes = hashes(view, &then)?;
+        leaks.extend(at(view, &now, &picked.rows(then, &hashes)?, *as_of)?);
     }
     Ok(Checked {
         leaks,
-        entities: entities.len() as u64,
-        of,
+        entities: picked.entities,
+        of: picked.of,
         instants: instants.len() as u64,
     })
+}
+
+/// The entities that are looked at: those whose keys hash lowest.
+#[derive(Debug)]
+struct Picked {
+    /// The greatest hash among them; none: all are.
+    last: Option<u64>,
+    entities: u64,
+    of: u64,
+}
+
+impl Picked {
+    fn of(hashes: impl IntoIterator<Item = u64>, most: usize) -> Self {
+        let distinct: FxHashSet<u64> = hashes.into_iter().collect();
+        let mut all: Vec<u64> = distinct.into_iter().collect();
+        let (of, most) = (all.len(), most.max(1));
+        let last = (of > most).then(|| *all.select_nth_unstable(most - 1).1);
+        Self {
+            last,
+            entities: of.min(most) as u64,
+            of: of as u64,
+        }
+    }
+
+    /// The rows of these entities.
+    fn rows(&self, frame: Frame, hashes: &[u64]) -> Result<Frame> {
+        let Some(last) = self.last else {
+            return Ok(frame);
+        };
+        let rows = (0..frame.rows() as u32).filter(|row| hashes[*row as usize] <= last);
+        frame.take(&rows.collect::<Vec<u32>>())
+    }
+}
+
+/// Of a view over files as they are, only the rows of the entities that are looked at: the files pass by with their keys,
+/// and again with what the view and `known` name.
+fn picked_rows(
+    view: &FeatureView,
+    snapshot: &Snapshot,
+    known: &[Known],
+    bounds: Bounds,
+) -> Result<(BTreeMap<String, Frame>, Frame, Picked)> {
+    let about = |error: Error| Error::new(format!("dataset `{}`: {error}", snapshot.dataset));
+    let files = paths(snapshot);
+    let mut seen: FxHashSet<u64> = FxHashSet::default();
+    if view.entity.keys.is_empty() {
+        seen.insert(0);
+    } else {
+        for piece in source::scan(&files, Some(&view.entity.keys), PIECE).map_err(about)? {
+            seen.extend(hashes(view, &piece.map_err(about)?)?);
+        }
+    }
+    let picked = Picked::of(seen, bounds.entities);
+    let mut names = needed(view);
+    for one in known.iter().filter(|one| one.dataset == snapshot.dataset) {
+        let of_columns = one.columns.iter().flat_map(|(column, at)| [column, at]);
+        for name in of_columns.chain(&one.rows) {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+    }
+    let mut rows = Vec::new();
+    for piece in source::scan(&files, Some(&names), PIECE).map_err(about)? {
+        let piece = piece.map_err(about)?;
+        let hashes = hashes(view, &piece)?;
+        rows.push(picked.rows(piece, &hashes)?);
+    }
+    let rows = match rows.is_empty() {
+        true => source::read(&files, Some(&names)).map_err(about)?,
+        false => Frame::concat(&rows)?,
+    };
+    let bases = BTreeMap::from([(snapshot.dataset.clone(), rows.clone())]);
+    Ok((bases, rows, picked))
 }
 
 /// A hash of each row's entity.
@@ -133,7 +204,8 @@ pub fn check(
     known: &[Known],
     instants: &[i64],
 ) -> Result<Vec<Leak>> {
-    let bases = told_bases(view, source, known)?;
+    told(view, source, known)?;
+    let bases = bases(source)?;
     let now = made(source, &bases)?;
     let mut leaks = Vec::new();
     for as_of in instants {
@@ -150,24 +222,34 @@ fn at(view: &FeatureView, now: &Frame, then: &Frame, as_of: i64) -> Result<Vec<L
     differences(view, &now, &then, as_of)
 }
 
-/// The datasets of files behind `source`.
-fn told_bases(
-    view: &FeatureView,
-    source: &DataSource,
-    known: &[Known],
-) -> Result<BTreeMap<String, Frame>> {
-    let mut bases = BTreeMap::new();
-    if !is_told(source, known) {
-        load(source, &mut bases)?;
-        let names: Vec<String> = bases.keys().cloned().collect();
-        return Err(features::about(
-            view,
-            &format!(
-                "nothing says when its data became known: give {} an `available_at`, or say which column holds the instant from which a value was known",
-                super::frame::quoted(&names)
-            ),
-        ));
+/// Fails when nothing in `known` says when the data behind the view became known.
+fn told(view: &FeatureView, source: &DataSource, known: &[Known]) -> Result<()> {
+    fn names(source: &DataSource, found: &mut BTreeSet<String>) {
+        match source {
+            DataSource::Files(snapshot) => {
+                found.insert(snapshot.dataset.clone());
+            }
+            DataSource::Sql { from, .. } => from.iter().for_each(|one| names(one, found)),
+        }
     }
+    if is_told(source, known) {
+        return Ok(());
+    }
+    let mut found = BTreeSet::new();
+    names(source, &mut found);
+    let found: Vec<String> = found.into_iter().collect();
+    Err(features::about(
+        view,
+        &format!(
+            "nothing says when its data became known: give {} an `available_at`, or say which column holds the instant from which a value was known",
+            super::frame::quoted(&found)
+        ),
+    ))
+}
+
+/// The datasets of files behind `source`.
+fn bases(source: &DataSource) -> Result<BTreeMap<String, Frame>> {
+    let mut bases = BTreeMap::new();
     load(source, &mut bases)?;
     Ok(bases)
 }
@@ -190,9 +272,7 @@ fn known_bases(
 
 /// Instants to check at: `count` of those in the view's event times, evenly spread over its rows but for both ends.
 pub fn instants(view: &FeatureView, source: &DataSource, count: usize) -> Result<Vec<i64>> {
-    let mut bases = BTreeMap::new();
-    load(source, &mut bases)?;
-    spread(view, &made(source, &bases)?, count)
+    spread(view, &made(source, &bases(source)?)?, count)
 }
 
 fn spread(view: &FeatureView, frame: &Frame, count: usize) -> Result<Vec<i64>> {
@@ -212,12 +292,7 @@ fn load(source: &DataSource, bases: &mut BTreeMap<String, Frame>) -> Result<()> 
     match source {
         DataSource::Files(snapshot) => {
             if !bases.contains_key(&snapshot.dataset) {
-                let paths: Vec<PathBuf> = snapshot
-                    .files
-                    .iter()
-                    .map(|stamp| PathBuf::from(&stamp.path))
-                    .collect();
-                let frame = source::read(&paths, None).map_err(|error| {
+                let frame = source::read(&paths(snapshot), None).map_err(|error| {
                     Error::new(format!("dataset `{}`: {error}", snapshot.dataset))
                 })?;
                 bases.insert(snapshot.dataset.clone(), frame);
@@ -226,6 +301,11 @@ fn load(source: &DataSource, bases: &mut BTreeMap<String, Frame>) -> Result<()> 
         DataSource::Sql { from, .. } => from.iter().try_for_each(|one| load(one, bases))?,
     }
     Ok(())
+}
+
+fn paths(snapshot: &Snapshot) -> Vec<PathBuf> {
+    let files = snapshot.files.iter();
+    files.map(|stamp| PathBuf::from(&stamp.path)).collect()
 }
 
 /// The rows of `source`, made of `bases`.
@@ -414,6 +494,27 @@ mod tests {
         assert!(!one.leaks.is_empty() && one.leaks.iter().all(|leak| leak.entities == 1));
         let honest = check_some(&view("arrived"), &source, &known(), bounds(1)).unwrap();
         assert_eq!(honest.leaks, []);
+    }
+
+    #[test]
+    fn files_that_pass_by_show_what_all_rows_of_them_show() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = flights(folder.path());
+        let whole = DataSource::Sql {
+            name: "all".into(),
+            sql: "select * from flights".into(),
+            from: vec![source.clone()],
+        };
+        for (event_time, entities) in [("due", 1), ("due", 5), ("arrived", 1)] {
+            let bounds = Bounds {
+                instants: 3,
+                entities,
+            };
+            let check = |source: &DataSource| {
+                check_some(&view(event_time), source, &known(), bounds).unwrap()
+            };
+            assert_eq!(check(&source), check(&whole));
+        }
     }
 
     #[test]

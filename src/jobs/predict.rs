@@ -37,11 +37,11 @@ impl Job for PredictSpec {
             ctx.check()?;
             let share = rows as f64 / total.max(1) as f64;
             ctx.progress(share, &format!("scoring {total} rows"));
-            rows += self.write(&model, piece?, &mut writer)?;
+            rows += self.write(&model, &piece?, &mut writer)?;
         }
         if writer.is_none() {
             // no rows: columns alone
-            self.write(&model, source::read(&files, None)?, &mut writer)?;
+            self.write(&model, &source::read(&files, None)?, &mut writer)?;
         }
         writer.map_or(Ok(()), Writer::finish)?;
         Ok(JobResult::Predict {
@@ -53,7 +53,7 @@ impl Job for PredictSpec {
 
 impl PredictSpec {
     /// Scores rows and writes them; how many they were. The first begins the file.
-    fn write(&self, model: &Model, rows: Frame, writer: &mut Option<Writer>) -> Result<u64> {
+    fn write(&self, model: &Model, rows: &Frame, writer: &mut Option<Writer>) -> Result<u64> {
         let scored = scored(model, rows)?;
         let writer = match writer {
             Some(writer) => writer,
@@ -65,8 +65,8 @@ impl PredictSpec {
 }
 
 /// The rows with what the model says of each.
-fn scored(model: &Model, rows: Frame) -> Result<Frame> {
-    let answers = model.predict(&rows)?;
+fn scored(model: &Model, rows: &Frame) -> Result<Frame> {
+    let answers = model.predict(rows)?;
     let classes = &model.signature.classes;
     let label = |class: usize| classes.get(class).map(String::as_str);
     let width = classes.len();

@@ -182,13 +182,16 @@ impl Facts {
     }
 }
 
+/// Facts of one file, in order.
+pub(super) type Pieces = Box<dyn Iterator<Item = Result<Frame>>>;
+
 /// How many rows one file has, and they as facts of a view, a piece at a time; where expressions make them, all at once.
 pub(super) fn pieces(
     path: &Path,
     rows: &RowWise<'_>,
     types: Option<&source::Types>,
     names: &[String],
-) -> Result<(u64, Box<dyn Iterator<Item = Result<Frame>>>)> {
+) -> Result<(u64, Pieces)> {
     let Some(types) = types else {
         let scan = source::scan(&[path.to_owned()], Some(names), PIECE)?;
         return Ok((scan.rows(), Box::new(scan)));

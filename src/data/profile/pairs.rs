@@ -215,6 +215,18 @@ mod tests {
         assert_eq!(found.count, 4_000);
     }
 
+    #[test]
+    fn columns_with_few_numbers_in_the_same_rows_are_held_against_each_other() {
+        // more gaps in both than there are rows
+        let a: Vec<Option<f64>> = (0..9).map(|i| (i % 3 == 0).then(|| f64::from(i))).collect();
+        let b: Vec<Option<f64>> = (0..9)
+            .map(|i| (i % 3 == 0).then(|| f64::from(-i)))
+            .collect();
+        let found = pairs(&["a", "b"], &[a, b]).of("a", "b").unwrap();
+        assert_eq!(found.count, 3);
+        assert_eq!(found.pearson((1.0, 1.0)), Some(-1.0));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -58,7 +58,7 @@ impl CoMoments {
             };
         }
         // the deviations of a part add up to 0: what lies in the other's gaps is taken off
-        let count = a.deviations.len() - a.gaps.len() - b.gaps.len() + common(a.gaps, b.gaps);
+        let count = a.deviations.len() + common(a.gaps, b.gaps) - a.gaps.len() - b.gaps.len();
         let n = count as f64;
         let ((sum_a, rest_a), (sum_b, rest_b)) = (a.without(b.gaps), b.without(a.gaps));
         let second = (rest_a - sum_a * sum_a / n, rest_b - sum_b * sum_b / n);

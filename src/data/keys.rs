@@ -157,40 +157,43 @@ fn number(column: &ArrayRef) -> (Codes<'_>, Vec<u32>, usize) {
 
 /// Numbers in the order of the values when they lie close together, else in the order of appearance.
 fn number_whole(values: &[i64], column: &ArrayRef) -> (Whole, Vec<u32>, usize) {
-    let present = || {
-        let valid = |at: usize| column.is_valid(at);
-        (0..values.len()).filter(move |at| valid(*at))
+    let nulls = column.nulls().filter(|nulls| nulls.null_count() > 0);
+    let is_there = |at: usize| nulls.is_none_or(|nulls| nulls.is_valid(at));
+    let present = || (0..values.len()).filter(|at| is_there(*at));
+    let (least, greatest) = match nulls {
+        None => values
+            .iter()
+            .fold((i64::MAX, i64::MIN), |(least, greatest), value| {
+                (least.min(*value), greatest.max(*value))
+            }),
+        Some(_) => present().fold((i64::MAX, i64::MIN), |(least, greatest), at| {
+            (least.min(values[at]), greatest.max(values[at]))
+        }),
     };
-    let (mut least, mut greatest) = (i64::MAX, i64::MIN);
-    for at in present() {
-        least = least.min(values[at]);
-        greatest = greatest.max(values[at]);
-    }
     let width = i128::from(greatest) - i128::from(least) + 1;
     if width > (4 * values.len() as i128).max(1 << 16) {
-        let keys = (0..values.len()).map(|at| column.is_valid(at).then(|| values[at]));
+        let keys = (0..values.len()).map(|at| is_there(at).then(|| values[at]));
         let (codes, of_rows) = by_hash(keys);
         let count = codes.len();
         return (Whole::Sparse(codes), of_rows, count);
     }
     let mut codes = vec![NONE; width as usize];
-    for at in present() {
-        codes[(values[at] - least) as usize] = 0;
+    match nulls {
+        None => (values.iter()).for_each(|value| codes[(value - least) as usize] = 0),
+        Some(_) => present().for_each(|at| codes[(values[at] - least) as usize] = 0),
     }
     let mut count = 0;
     for code in codes.iter_mut().filter(|code| **code != NONE) {
         *code = count;
         count += 1;
     }
-    let of_rows = (0..values.len())
-        .map(|at| {
-            if column.is_valid(at) {
-                codes[(values[at] - least) as usize]
-            } else {
-                NONE
-            }
-        })
-        .collect();
+    let code = |value: i64| codes[(value - least) as usize];
+    let of_rows = match nulls {
+        None => values.iter().map(|value| code(*value)).collect(),
+        Some(nulls) => (values.iter().zip(nulls))
+            .map(|(value, is_there)| if is_there { code(*value) } else { NONE })
+            .collect(),
+    };
     (Whole::Dense { least, codes }, of_rows, count as usize)
 }
 
@@ -303,18 +306,12 @@ impl Codes<'_> {
 }
 
 fn find_whole(codes: &Whole, values: &[i64], column: &ArrayRef) -> Vec<u32> {
-    if column.null_count() == 0 {
-        return values.iter().map(|value| codes.get(*value)).collect();
+    match column.nulls().filter(|nulls| nulls.null_count() > 0) {
+        None => values.iter().map(|value| codes.get(*value)).collect(),
+        Some(nulls) => (values.iter().zip(nulls))
+            .map(|(value, is_there)| if is_there { codes.get(*value) } else { NONE })
+            .collect(),
     }
-    (0..values.len())
-        .map(|at| {
-            if column.is_valid(at) {
-                codes.get(values[at])
-            } else {
-                NONE
-            }
-        })
-        .collect()
 }
 
 impl Pairs {

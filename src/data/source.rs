@@ -8,7 +8,7 @@ use super::in_order::threads;
 pub use super::layout::Types;
 use super::layout::{Found, Layout, Parts, Target, together};
 use super::regular_file::{Identity, or_changed, unchanged};
-use super::{Error, Frame, Result, csv, json_lines, parquet_file};
+use super::{Error, Frame, Result, csv, json_lines, parallel, parquet_file};
 use crate::domain::dataset::ColumnKind;
 use crate::domain::online::FileColumn;
 use crate::domain::{printable_path, quotable};
@@ -16,7 +16,7 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use super::stamps::{of as stamped, snapshot, verify};
 
@@ -336,21 +336,27 @@ fn put_together(mut scan: Scan) -> Result<Frame> {
             parts.push(Arc::clone(column));
         }
     }
-    let mut columns = Vec::with_capacity(parts.len());
-    for (field, mut parts) in schema.fields().iter().zip(parts) {
-        // a column at a time, so that only one is held twice
-        let column = match parts.len() {
-            0 => arrow_array::new_empty_array(field.data_type()),
-            1 => parts.remove(0),
+    // as many columns at a time as there are cores, so that no more are held twice
+    let parts: Vec<Mutex<Vec<ArrayRef>>> = parts.into_iter().map(Mutex::new).collect();
+    let whole = |at: usize| {
+        let mut held = parts[at].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parts = std::mem::take(&mut *held);
+        let field = schema.field(at);
+        match parts.len() {
+            0 => Ok(arrow_array::new_empty_array(field.data_type())),
+            1 => Ok(parts.remove(0)),
             _ => {
                 let parts: Vec<&dyn arrow_array::Array> = parts.iter().map(AsRef::as_ref).collect();
                 arrow_select::concat::concat(&parts).map_err(|error| {
                     Error::new(format!("column `{}`: {error}", quotable(field.name())))
-                })?
+                })
             }
-        };
-        columns.push(column);
-    }
+        }
+    };
+    let columns = match rows > ROWS {
+        true => parallel::each(parts.len(), whole)?,
+        false => (0..parts.len()).map(whole).collect::<Result<_>>()?,
+    };
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     let batch = RecordBatch::try_new_with_options(schema, columns, &options)
         .map_err(|error| Error::new(error.to_string()))?;

@@ -444,7 +444,7 @@ impl Windows {
                 if let Some(unit) = unit {
                     for (at, (begin, end)) in held() {
                         let sum = self.sums[end as usize] - self.sums[begin as usize];
-                        out.real(at, share(sum as f64 * unit, end - begin));
+                        out.real(at, share(number(sum) * unit, end - begin));
                     }
                 } else {
                     let put = |row: usize, sum: Sum| {
@@ -488,6 +488,11 @@ impl Windows {
         }
         Ok(())
     }
+}
+
+/// The nearest number. Nearly every sum fits into 64 bits, which the processor turns into a number by itself.
+fn number(sum: i128) -> f64 {
+    i64::try_from(sum).map_or(sum as f64, |sum| sum as f64)
 }
 
 fn too_big(sum: i128) -> Error {

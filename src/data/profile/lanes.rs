@@ -76,17 +76,18 @@ pub struct Lanes<'a> {
 }
 
 impl<'a> Lanes<'a> {
-    /// Of columns with their types, and so many rows; keeps those at `places`.
+    /// Of columns with their types, and so many rows; keeps those at `places`. `related`: how they move together is asked.
     pub fn new(
         columns: impl Iterator<Item = (&'a str, &'a DataType)>,
         rows: u64,
         places: &'a [u64],
+        related: bool,
         uniques: Option<&'a Uniques>,
     ) -> Self {
         let (mut paired, one_of) = (Vec::new(), block::one_of(rows));
         let lanes = columns
             .map(|(name, data_type)| {
-                let beside = paired.len() < pairs::COLUMNS && is_paired(data_type);
+                let beside = related && paired.len() < pairs::COLUMNS && is_paired(data_type);
                 if beside {
                     paired.push(name.to_owned());
                 }

@@ -38,16 +38,17 @@ const COLUMNS: usize = 32;
 /// Of each file, when its state is to be kept: so many at least, and at most.
 const KEPT_OF_A_FILE: (u64, u64) = (1_024, 8_192);
 
-/// The profile of every column of a table in memory.
+/// The profile of every column of a table in memory, each by itself.
 pub fn profile(frame: &Frame) -> Profile {
     // A frame has only types that can be profiled, and nobody stops it: there is nothing that could fail.
-    state_of(frame)
+    scan::frame(frame, 0, None, &|_| Ok(()))
         .and_then(|state| state.profile(None, None))
         .unwrap_or_default()
 }
 
-/// The state of a table in memory.
-pub fn state_of(frame: &Frame) -> Result<TableState> {
+/// The state of a table in memory, some of its rows kept.
+#[cfg(test)]
+fn state_of(frame: &Frame) -> Result<TableState> {
     scan::frame(frame, KEPT, None, &|_| Ok(()))
 }
 
@@ -220,7 +221,9 @@ mod tests {
         assert!(said("`odd` is mostly null (70 %)"));
         assert!(said("`odd` has infinite values (1)"));
         assert!(!said("`x`") && !said("`carrier`"));
-        let (a, b, r) = &profile.correlations[0];
+        assert!(profile.correlations.is_empty());
+        let related = state_of(&sample()).unwrap().profile(None, None).unwrap();
+        let (a, b, r) = &related.correlations[0];
         assert_eq!((a.as_str(), b.as_str()), ("x", "twice"));
         assert!(*r > 0.999);
     }

@@ -60,7 +60,7 @@ pub fn file(
     };
     let fields = file.metadata.schema().fields();
     let mut beside: Vec<usize> = (0..fields.len())
-        .filter(|at| is_paired(fields[*at].data_type()))
+        .filter(|at| keep > 0 && is_paired(fields[*at].data_type()))
         .take(pairs::COLUMNS)
         .collect();
     if beside.len() < 2 {
@@ -174,7 +174,7 @@ impl File<'_> {
             let field = &fields[*at];
             (field.name().as_str(), field.data_type())
         });
-        let mut lanes = Lanes::new(typed, self.rows, &self.places, self.uniques);
+        let mut lanes = Lanes::new(typed, self.rows, &self.places, true, self.uniques);
         let sources = columns
             .iter()
             .map(|at| checks::guarded(self.path, || self.source(*at)).map(Mutex::new))

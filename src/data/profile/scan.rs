@@ -1,5 +1,5 @@
 //! Files and frames -> states. Whatever the format, some rows of all columns at a time, columns in parallel: what a file
-//! holds is never all in memory.
+//! holds is never all in memory. Who keeps no rows asks of each column by itself: how columns move together is not counted.
 
 use super::lanes::{Lanes, rows_at_a_time};
 use super::table::TableState;
@@ -31,7 +31,7 @@ pub fn frame(
     let rows = frame.rows();
     let schema = frame.batch.schema();
     let places = sample::places(rows as u64, sample::rows(keep, schema.fields().len()));
-    let mut lanes = lanes(&schema, rows as u64, &places, uniques);
+    let mut lanes = lanes(&schema, rows as u64, &places, keep > 0, uniques);
     let most = rows_at_a_time(schema.fields().len());
     let mut from = 0;
     loop {
@@ -49,11 +49,12 @@ fn lanes<'a>(
     schema: &'a SchemaRef,
     rows: u64,
     places: &'a [u64],
+    related: bool,
     uniques: Option<&'a Uniques>,
 ) -> Lanes<'a> {
     let columns = schema.fields().iter();
     let columns = columns.map(|field| (field.name().as_str(), field.data_type()));
-    Lanes::new(columns, rows, places, uniques)
+    Lanes::new(columns, rows, places, related, uniques)
 }
 
 fn state(lanes: Lanes<'_>, rows: u64, places: usize) -> Result<TableState> {
@@ -101,7 +102,7 @@ pub fn table(
     let mut scan = source::scan_told(files, None, usize::MAX, &|share| progress(LOOKING * share))?;
     let (rows, schema) = (scan.rows(), scan.schema());
     let places = sample::places(rows, sample::rows(keep, schema.fields().len()));
-    let mut lanes = lanes(&schema, rows, &places, uniques);
+    let mut lanes = lanes(&schema, rows, &places, keep > 0, uniques);
     let most = rows_at_a_time(schema.fields().len());
     let mut waiting = Waiting::default();
     let mut done = 0;

@@ -12,7 +12,7 @@ impl Job for MaterializeSpec {
             ctx.progress(0.8 * share, doing);
         })?;
         ctx.check()?;
-        let rows = newest.batch.rows.len();
+        let rows = newest.batch.header.rows;
         ctx.progress(0.8, &format!("writing {rows} entities"));
         let path = ctx.folder().join("online.rows");
         newest.batch.header.id = uuid::Uuid::new_v4().to_string();
@@ -42,7 +42,7 @@ impl Job for MaterializeSpec {
             })?
             .to_owned();
         Ok(JobResult::Materialize {
-            rows: rows as u64,
+            rows,
             path,
             watermark: newest.watermark,
             profile: profile::profile(&newest.table),

@@ -459,7 +459,7 @@ fn materialize(house: &House, view: &str, full: bool) -> crate::domain::online::
     let path = folder.join("online.rows");
     newest.batch.write(&path).unwrap();
     let result = crate::domain::job::JobResult::Materialize {
-        rows: newest.batch.rows.len() as u64,
+        rows: newest.batch.header.rows,
         path: path.to_str().unwrap().into(),
         watermark: newest.watermark,
         profile: crate::data::profile::profile(&newest.table),

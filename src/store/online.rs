@@ -106,6 +106,9 @@ pub type See<'a> = dyn FnMut(usize, &Generation, usize, Option<Found<'_>>) -> Re
 /// Rows that come one after the other, each of which may fail.
 pub type Rows<'a> = &'a mut dyn Iterator<Item = Result<OnlineRow>>;
 
+/// The same packed (see [`pack`](crate::data::online::pack)).
+pub type Packs<'a> = &'a mut dyn Iterator<Item = Result<Vec<u8>>>;
+
 /// See the module's text.
 pub struct Online {
     store: Store,

@@ -1,9 +1,8 @@
 //! Rows on their way from a worker to the store: one file, in order of key, with a checksum at its end.
 //!
-//! Records of `length u32 LE, bytes`: the header as JSON, then one for each row: `key length (LEB128), key, times, event,
-//! created, source i32 LE, body` (`times`: bit 1 event there, bit 2 created there, each i64 LE). Then the CRC-32 of all that.
+//! Records of `length u32 LE, bytes`: the header as JSON, then [packs](super::pack) of rows. Then the CRC-32 of all that.
 
-use super::{Layout, OnlineRow, put_count, take_bytes, take_count};
+use super::{Layout, OnlineRow, pack};
 use crate::data::{Error, Result};
 use flate2::Crc;
 use serde::{Deserialize, Serialize};
@@ -31,14 +30,17 @@ pub struct Header {
 pub struct Batch {
     /// What they are.
     pub header: Header,
-    /// In order of key, each key once.
-    pub rows: Vec<OnlineRow>,
+    /// In order of key, each key once; packed.
+    pub packs: Vec<Vec<u8>>,
 }
 
-const EVENT: u8 = 1;
-const CREATED: u8 = 2;
-
 impl Batch {
+    /// The rows, one by one.
+    pub fn rows(&self) -> Result<Vec<OnlineRow>> {
+        let rows = self.packs.iter().flat_map(|pack| pack::Rows::of(pack));
+        rows.map(|row| Ok(row?.to_row())).collect()
+    }
+
     /// Writes the file under a temporary name, fsyncs, renames.
     pub fn write(&self, path: &Path) -> Result<()> {
         let failed =
@@ -55,14 +57,9 @@ impl Batch {
             let header = serde_json::to_vec(&self.header)?;
             put(&length(&header)?)?;
             put(&header)?;
-            let mut record = Vec::new();
-            for row in &self.rows {
-                record.clear();
-                record.extend([0; 4]);
-                put_row(&mut record, row);
-                let long = length(&record[4..])?;
-                record[..4].copy_from_slice(&long);
-                put(&record)?;
+            for pack in &self.packs {
+                put(&length(pack)?)?;
+                put(pack)?;
             }
             let sum = crc.sum();
             out.write_all(&sum.to_le_bytes())?;
@@ -81,19 +78,7 @@ fn length(record: &[u8]) -> std::io::Result<[u8; 4]> {
         .map_err(|_| std::io::Error::other("a row is longer than 4 GiB"))
 }
 
-fn put_row(record: &mut Vec<u8>, row: &OnlineRow) {
-    put_count(record, row.key.len() as u64);
-    record.extend(&row.key);
-    let there = |time: Option<i64>, bit: u8| if time.is_some() { bit } else { 0 };
-    record.push(there(row.event, EVENT) | there(row.created, CREATED));
-    for time in [row.event, row.created].into_iter().flatten() {
-        record.extend(time.to_le_bytes());
-    }
-    record.extend(row.source.to_le_bytes());
-    record.extend(&row.body);
-}
-
-/// A batch's file, its rows read one after the other. Whether it is whole is known at its end: the last answer of the
+/// A batch's file, its packs read one after the other. Whether it is whole is known at its end: the last answer of the
 /// iterator is an error when it is not, so nothing may be made visible before.
 pub struct BatchFile {
     /// What the rows are.
@@ -161,9 +146,22 @@ impl BatchFile {
         Ok(())
     }
 
-    fn row(&mut self) -> Result<OnlineRow> {
+    fn pack(&mut self) -> Result<Vec<u8>> {
         self.record()?;
-        row(&self.record).ok_or_else(|| self.damaged(&"a row is none"))
+        let rows = pack::count(&self.record).unwrap_or(0) as u64;
+        if rows == 0 || rows > self.left {
+            return Err(self.damaged(&"its rows are not as many as it says"));
+        }
+        self.left -= rows;
+        Ok(std::mem::take(&mut self.record))
+    }
+
+    /// The rows, one by one.
+    pub fn rows(self) -> impl Iterator<Item = Result<OnlineRow>> {
+        self.flat_map(|pack| match pack {
+            Ok(pack) => pack::Rows::of(&pack).map(|row| Ok(row?.to_row())).collect(),
+            Err(error) => vec![Err(error)],
+        })
     }
 
     /// That the checksum is the one at the end of the file.
@@ -176,41 +174,16 @@ impl BatchFile {
     }
 }
 
-fn row(mut record: &[u8]) -> Option<OnlineRow> {
-    let rest = &mut record;
-    let long = usize::try_from(take_count(rest)?).ok()?;
-    let key = take_bytes(rest, long)?.to_vec();
-    let times = take_bytes(rest, 1)?[0];
-    let mut time = |bit: u8| -> Option<Option<i64>> {
-        if times & bit == 0 {
-            return Some(None);
-        }
-        let bytes = take_bytes(rest, 8)?.try_into().ok()?;
-        Some(Some(i64::from_le_bytes(bytes)))
-    };
-    let event = time(EVENT)?;
-    let created = time(CREATED)?;
-    let source = i32::from_le_bytes(take_bytes(rest, 4)?.try_into().ok()?);
-    Some(OnlineRow {
-        key,
-        event,
-        created,
-        source,
-        body: rest.to_vec(),
-    })
-}
-
 impl Iterator for BatchFile {
-    type Item = Result<OnlineRow>;
+    type Item = Result<Vec<u8>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.left > 0 {
-            self.left -= 1;
-            let row = self.row();
-            if row.is_err() {
+            let pack = self.pack();
+            if pack.is_err() {
                 (self.left, self.checked) = (0, true);
             }
-            return Some(row);
+            return Some(pack);
         }
         if self.checked {
             return None;
@@ -242,7 +215,11 @@ mod tests {
             rows: rows.len() as u64,
             ..Header::default()
         };
-        Batch { header, rows }
+        let packs = pack::Packs::of(rows.into_iter().map(Ok::<_, Error>));
+        Batch {
+            header,
+            packs: packs.collect::<Result<_>>().unwrap(),
+        }
     }
 
     #[test]
@@ -253,8 +230,8 @@ mod tests {
         batch.write(&path).unwrap();
         let file = BatchFile::open(&path).unwrap();
         assert_eq!(file.header, batch.header);
-        let rows: Vec<OnlineRow> = file.collect::<Result<_>>().unwrap();
-        assert_eq!(rows, batch.rows);
+        let rows: Vec<OnlineRow> = file.rows().collect::<Result<_>>().unwrap();
+        assert_eq!(rows, batch.rows().unwrap());
     }
 
     #[test]
@@ -265,7 +242,7 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         let read = |bytes: &[u8]| -> Result<Vec<OnlineRow>> {
             std::fs::write(&path, bytes).unwrap();
-            BatchFile::open(&path)?.collect()
+            BatchFile::open(&path)?.rows().collect()
         };
         for end in 0..whole.len() {
             assert!(read(&whole[..end]).is_err(), "{end}");

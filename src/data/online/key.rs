@@ -3,18 +3,35 @@
 //! nobody (contract R6).
 
 use super::{Scalar, put_count, take_bytes, take_count};
+use std::io::Write;
 
 /// The name of the entity with these key values; none when one is null.
 pub fn of<'a>(parts: impl IntoIterator<Item = Scalar<'a>>) -> Option<Vec<u8>> {
     let mut key = Vec::new();
+    put(&mut key, parts).then_some(key)
+}
+
+/// Adds the name of the entity with these key values to `out`; nothing, and false, when one is null.
+pub fn put<'a>(out: &mut Vec<u8>, parts: impl IntoIterator<Item = Scalar<'a>>) -> bool {
+    let from = out.len();
     for part in parts {
         match part {
-            Scalar::Null => return None,
-            Scalar::Text(text) => add(&mut key, text),
-            other => add(&mut key, &other.text()?),
+            Scalar::Null => {
+                out.truncate(from);
+                return false;
+            }
+            Scalar::Text(text) => add(out, text),
+            Scalar::Integer(value) => {
+                let at = out.len();
+                out.push(0);
+                // a vector takes all that is written to it; twenty characters are the most, whose count is one byte
+                drop(write!(out, "{value}"));
+                out[at] = (out.len() - at - 1) as u8;
+            }
+            other => add(out, &other.text().unwrap_or_default()),
         }
     }
-    Some(key)
+    true
 }
 
 fn add(key: &mut Vec<u8>, text: &str) {
@@ -70,6 +87,13 @@ mod tests {
     fn parts_do_not_run_into_each_other() {
         let two = |a, b| of([Scalar::Text(a), Scalar::Text(b)]).unwrap();
         assert_ne!(two("ab", "c"), two("a", "bc"));
+        let mut out = vec![7];
+        assert!(!put(&mut out, [Scalar::Integer(1), Scalar::Null]));
+        assert!(put(
+            &mut out,
+            [Scalar::Integer(i64::MIN), Scalar::Text("x")]
+        ));
+        assert_eq!(parts(&out[1..]), ["-9223372036854775808", "x"]);
         assert_eq!(parts(&two("AA", "JFK")), ["AA", "JFK"]);
         assert_eq!(parts(&of([]).unwrap()), Vec::<String>::new());
     }

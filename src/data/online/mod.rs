@@ -1,6 +1,6 @@
 //! Online values in their stored form: what a row of a view is as bytes, how an entity is named, how rows travel from a
-//! worker to the store (`batch`), how new rows meet those there are (`merge`), and which facts are read
-//! (`facts`) how they become rows (`newest`), and those that windows hold now (`recent`).
+//! worker to the store (`batch`) and lie there (`pack`), how new rows meet those there are (`merge`), which facts are read
+//! (`facts`), how they become rows (`newest`), and those that windows hold now (`recent`).
 //! Knows no database and no clock.
 
 pub mod batch;
@@ -9,6 +9,7 @@ mod gathered;
 pub mod key;
 pub mod merge;
 pub mod newest;
+pub mod pack;
 pub mod recent;
 
 use super::{Error, Frame, Result, instant};

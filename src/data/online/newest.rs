@@ -4,7 +4,8 @@
 use super::batch::{Batch, Header};
 use super::facts::Facts;
 use super::gathered::{All, compared, newest_of};
-use super::{Column, Layout, OnlineColumn, OnlineRow, Scalar, key};
+use super::pack::{Packed, Packer};
+use super::{Column, Layout, OnlineColumn, Scalar, key};
 use crate::data::features::{self, History};
 use crate::data::keys::{Directory, NONE};
 use crate::data::timeline::Timeline;
@@ -43,8 +44,11 @@ pub fn newest(spec: &MaterializeSpec, hear: &mut dyn FnMut(f64, &str)) -> Result
     hear(0.5, "looking for the newest facts");
     let Facts { all, mut reading } = facts;
     let names = view.stored_names();
-    let (columns, mut stored) =
-        counted(view, &all.facts, &all.source, spec.as_of).map_err(about)?;
+    let Counted {
+        columns,
+        mut batch,
+        watermark,
+    } = counted(view, &all.facts, &all.source, spec.as_of).map_err(about)?;
     hear(0.7, &format!("{} entities", columns.rows()));
     if reading.incremental {
         // nothing but nulls is of no type, and what was there before keeps its own
@@ -52,28 +56,36 @@ pub fn newest(spec: &MaterializeSpec, hear: &mut dyn FnMut(f64, &str)) -> Result
             let array = columns.column(&column.name);
             array.is_ok_and(|array| array.null_count() < array.len())
         };
-        stored.header.layout.columns.retain(holds);
+        batch.header.layout.columns.retain(holds);
     }
     if !reading.incremental && spec.from.is_none() {
         reading.equality = equality(spec, &all, &columns, &names).map_err(about)?;
     }
-    let watermark = stored.rows.iter().filter_map(|row| row.event).max();
     Ok(Newest {
         table: columns.select(&names)?,
-        batch: stored,
+        batch,
         reading,
         watermark,
     })
 }
 
-/// Every entity that has a fact by the instant: its features as columns, and as the store keeps them. `source`: where each
-/// fact is from.
+/// Every entity that has a fact by the instant.
+pub(super) struct Counted {
+    /// Keys and features as columns.
+    pub(super) columns: Frame,
+    /// The features as the store keeps them.
+    pub(super) batch: Batch,
+    /// The newest event time.
+    watermark: Option<i64>,
+}
+
+/// What counts by the instant. `source`: where each fact is from.
 pub(super) fn counted(
     view: &FeatureView,
     facts: &Frame,
     source: &[i32],
     as_of: i64,
-) -> Result<(Frame, Batch)> {
+) -> Result<Counted> {
     let history = History::new(view, facts)?;
     let (columns, winners) = of_entities(view, as_of, facts, &history)?;
     let won = Won {
@@ -81,8 +93,13 @@ pub(super) fn counted(
         source,
         winners: &winners,
     };
-    let stored = stored(view, &won, &view.stored_names(), &columns, facts.rows())?;
-    Ok((columns, stored))
+    let names = view.stored_names();
+    let (batch, watermark) = stored(view, &won, &names, &columns, facts.rows())?;
+    Ok(Counted {
+        columns,
+        batch,
+        watermark,
+    })
 }
 
 /// Keys and features of every entity that has a fact by the instant, and the position of the fact that won.
@@ -138,14 +155,14 @@ fn window_names(view: &FeatureView) -> Vec<String> {
     names.into_iter().skip(view.columns.len()).collect()
 }
 
-/// The rows as the store keeps them, in order of key.
+/// The rows as the store keeps them, in order of key, and the newest event time among them.
 fn stored(
     view: &FeatureView,
     won: &Won<'_>,
     names: &[String],
     columns: &Frame,
     facts: usize,
-) -> Result<Batch> {
+) -> Result<(Batch, Option<i64>)> {
     let Won {
         history,
         source,
@@ -160,28 +177,33 @@ fn stored(
     let key_values = values(&view.entity.keys)?;
     let feature_values = values(names)?;
     let at = |times: &Int64Array, row: usize| times.is_valid(row).then(|| times.value(row));
-    let mut rows: Vec<OnlineRow> = Vec::with_capacity(winners.len());
-    for (row, winner) in winners.iter().enumerate() {
-        let winner = *winner as usize;
-        let Some(key) = key::of(key_values.iter().map(|column| column.value(row))) else {
-            continue;
-        };
-        let mut body = Vec::with_capacity(9 * names.len());
+    let keys = Keys::of(&key_values, winners.len());
+    let mut packs = Vec::new();
+    let mut packer = Packer::default();
+    let mut body = Vec::new();
+    let mut newest = None;
+    for (key, row) in keys.in_order() {
+        let winner = winners[row] as usize;
+        body.clear();
         for column in &feature_values {
             column.value(row).store(&mut body);
         }
-        rows.push(OnlineRow {
-            key,
-            event: at(&history.event, winner),
-            created: history
-                .created
-                .as_ref()
-                .and_then(|created| at(created, winner)),
-            source: source[winner],
-            body,
-        });
+        let event = at(&history.event, winner);
+        newest = newest.max(event);
+        packs.extend(
+            packer.add(&Packed {
+                key,
+                event,
+                created: history
+                    .created
+                    .as_ref()
+                    .and_then(|created| at(created, winner)),
+                source: source[winner],
+                body: &body,
+            }),
+        );
     }
-    rows.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+    packs.extend(packer.end());
     let of_columns = view.columns.len();
     let header = Header {
         id: String::new(),
@@ -204,9 +226,44 @@ fn stored(
         } else {
             empty(view, history, facts)?
         },
-        rows: rows.len() as u64,
+        rows: keys.order.len() as u64,
     };
-    Ok(Batch { header, rows })
+    Ok((Batch { header, packs }, newest))
+}
+
+/// The keys of rows, one after the other in memory.
+struct Keys {
+    bytes: Vec<u8>,
+    /// Of each key that is somebody its first eight bytes, where it is, and its row; in order of key.
+    order: Vec<(u64, std::ops::Range<usize>, u32)>,
+}
+
+impl Keys {
+    fn of(columns: &[Column<'_>], rows: usize) -> Self {
+        let mut bytes = Vec::with_capacity(16 * rows);
+        let mut order = Vec::with_capacity(rows);
+        for row in 0..rows {
+            let from = bytes.len();
+            if key::put(&mut bytes, columns.iter().map(|column| column.value(row))) {
+                let key = &bytes[from..];
+                let mut first = [0; 8];
+                let long = key.len().min(8);
+                first[..long].copy_from_slice(&key[..long]);
+                order.push((u64::from_be_bytes(first), from..bytes.len(), row as u32));
+            }
+        }
+        order.sort_unstable_by(|(one, at, _), (other, beside, _)| {
+            one.cmp(other)
+                .then_with(|| bytes[at.clone()].cmp(&bytes[beside.clone()]))
+        });
+        Self { bytes, order }
+    }
+
+    /// Each key and its row.
+    fn in_order(&self) -> impl Iterator<Item = (&[u8], usize)> {
+        let order = self.order.iter();
+        order.map(|(_, at, row)| (&self.bytes[at.clone()], *row as usize))
+    }
 }
 
 /// A body with nulls, and the windows as they are without any event.

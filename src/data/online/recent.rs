@@ -180,7 +180,7 @@ impl Recent {
             return Ok(super::batch::Batch::default());
         }
         let facts = Frame::concat(&frames)?;
-        Ok(counted(&self.view, &facts, &from, as_of)?.1)
+        Ok(counted(&self.view, &facts, &from, as_of)?.batch)
     }
 
     /// Bytes that are held.

@@ -73,12 +73,15 @@ impl Catalog {
         if spec.from.is_some() {
             partial(&mut meta, spec);
         }
-        let mut batch = batch.map(|row| row.map_err(Error::from));
         let count = match &spec.since {
             Some(since) if reading.incremental => {
-                online.update(view, since, meta, header.rows, &mut batch)?
+                let mut rows = batch.rows().map(|row| row.map_err(Error::from));
+                online.update(view, since, meta, header.rows, &mut rows)?
             }
-            _ => online.replace(view, meta, &mut batch)?,
+            _ => {
+                let mut packs = batch.map(|pack| pack.map_err(Error::from));
+                online.replace(view, meta, &mut packs)?
+            }
         };
         let before = self
             .core

@@ -182,14 +182,16 @@ impl Catalog {
         as_of: i64,
     ) -> Result<Pushed> {
         let values = recent.values(entities, as_of)?;
-        if values.rows.is_empty() {
+        if values.header.rows == 0 {
             return Ok(Pushed::default());
         }
         let begin = Meta {
-            layout: values.header.layout,
+            layout: values.header.layout.clone(),
             ..Meta::default()
         };
+        let rows = values.rows()?;
+        let windows = values.header.windows;
         self.online_store()?
-            .recount(&made.view.name, begin, values.rows, values.header.windows)
+            .recount(&made.view.name, begin, rows, windows)
     }
 }

@@ -2,12 +2,12 @@
 //! one transaction makes the outcome current. What no view names any more is removed.
 
 use super::rows::{
-    forget, get, meta as meta_of, new_generation, number, page, pushed, put, put_all, remember,
+    forget, get, meta as meta_of, new_generation, number, page, pushed, put, put_packs, remember,
     remove, set_current, unread,
 };
-use super::{Generation, Meta, Online, PIECE, Rows};
+use super::{Generation, Meta, Online, PIECE, Packs, Rows};
 use crate::data::online::merge::{self, Rules};
-use crate::data::online::{OnlineRow, PUSHED};
+use crate::data::online::{OnlineRow, PUSHED, pack};
 use crate::data::segment;
 use crate::domain::online::{FileSpan, Since};
 use crate::domain::{Error, Result};
@@ -19,9 +19,9 @@ use std::sync::PoisonError;
 const IN_PLACE: u64 = 50_000;
 
 impl Online {
-    /// Makes `rows` (in order of key) the view's values: all of them at once, what was pushed and is newer staying.
+    /// Makes the rows of `packs` (in order of key) the view's values: all of them at once, what was pushed and is newer staying.
     /// Returns how many entities there are now.
-    pub fn replace(&self, view: &str, mut meta: Meta, rows: Rows<'_>) -> Result<u64> {
+    pub fn replace(&self, view: &str, mut meta: Meta, packs: Packs<'_>) -> Result<u64> {
         let _one = self.taking.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(there) = self.generation(view)?
             && already(&there, &meta)
@@ -30,7 +30,7 @@ impl Online {
         }
         self.sweep()?;
         let id = self.begin(view)?;
-        meta.rows = self.fill(id, rows)?;
+        meta.rows = self.fill(id, packs)?;
         self.switch(view, id, meta)
     }
 
@@ -75,7 +75,7 @@ impl Online {
         }
         self.sweep()?;
         let id = self.begin(view)?;
-        let mut merged = Merged {
+        let merged = Merged {
             online: self,
             generation: there.id,
             rules: &rules,
@@ -87,7 +87,7 @@ impl Online {
             coming: None,
             came_ended: false,
         };
-        meta.rows = self.fill(id, &mut merged)?;
+        meta.rows = self.fill(id, &mut pack::Packs::of(merged))?;
         self.switch(view, id, meta)
     }
 
@@ -98,21 +98,23 @@ impl Online {
     }
 
     /// Writes the rows of a generation that nobody reads yet.
-    pub(super) fn fill(&self, id: i64, rows: Rows<'_>) -> Result<u64> {
+    pub(super) fn fill(&self, id: i64, packs: Packs<'_>) -> Result<u64> {
         let mut count = 0;
         loop {
-            let mut piece = Vec::with_capacity(PIECE);
-            while piece.len() < PIECE
-                && let Some(row) = rows.next()
+            let (mut piece, mut rows) = (Vec::new(), 0);
+            while rows < PIECE
+                && let Some(pack) = packs.next()
             {
-                piece.push(row?);
+                let pack = pack?;
+                rows += pack::count(&pack)?;
+                piece.push(pack);
             }
             if piece.is_empty() {
                 return Ok(count);
             }
-            count += piece.len() as u64;
+            count += rows as u64;
             self.store
-                .write(move |transaction| put_all(transaction, id, &piece))?;
+                .write(move |transaction| put_packs(transaction, id, &piece))?;
         }
     }
 

@@ -1,9 +1,9 @@
 //! Look-ups of online values: of many entities of several views as of one moment, and of a view's first entities.
 
-use super::rows::{meta, number, page, rows_of};
+use super::rows::{found, meta, number, page, seek};
 use super::{Asked, Found, Generation, Online, See};
 use crate::data::online::OnlineRow;
-use crate::domain::{Error, Result};
+use crate::domain::Result;
 use rusqlite::Connection;
 use std::sync::{Arc, PoisonError};
 
@@ -42,23 +42,22 @@ impl Online {
                 let Some(generation) = self.current(connection, one.view)? else {
                     continue;
                 };
-                let mut statement = rows_of(connection, generation.id)?;
+                let mut statement = seek(connection, generation.id)?;
                 for (at, key) in one.keys.iter().enumerate() {
                     let Some(key) = key else {
                         see(place, &generation, at, None)?;
                         continue;
                     };
                     let mut rows = statement.query([key])?;
-                    match rows.next()? {
-                        None => see(place, &generation, at, None)?,
-                        Some(row) => {
-                            let found = Found {
-                                event: row.get(0)?,
-                                body: row.get_ref(1)?.as_blob().map_err(damaged)?,
-                            };
-                            see(place, &generation, at, Some(found))?;
-                        }
-                    }
+                    let found = match rows.next()? {
+                        None => None,
+                        Some(row) => found(row, key)?,
+                    };
+                    let found = found.map(|row| Found {
+                        event: row.event,
+                        body: row.body,
+                    });
+                    see(place, &generation, at, found)?;
                 }
             }
             Ok(())
@@ -79,8 +78,4 @@ impl Online {
             Ok(Some((generation, rows)))
         })
     }
-}
-
-fn damaged(error: rusqlite::types::FromSqlError) -> Error {
-    Error::internal("the online store is damaged: materialize the view again").because(error)
 }

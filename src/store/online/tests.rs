@@ -1,11 +1,13 @@
 //! Generations one after the other, pushes between them, and readers meanwhile.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-use super::rows::pushed;
+use super::rows::{page, pushed};
 use super::*;
+use crate::data::online::pack::Packs;
 use crate::data::online::{OnlineColumn, Scalar};
 use crate::domain::Error;
 use crate::domain::dataset::{ColumnKind, FileStamp};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 fn row(entity: &str, event: i64, source: i32, value: i64) -> OnlineRow {
@@ -55,7 +57,7 @@ fn open() -> (tempfile::TempDir, Online) {
 
 fn replace(online: &Online, meta: Meta, rows: Vec<OnlineRow>) -> u64 {
     online
-        .replace("v", meta, &mut rows.into_iter().map(Ok))
+        .replace("v", meta, &mut Packs::of(rows.into_iter().map(Ok)))
         .unwrap()
 }
 
@@ -79,17 +81,22 @@ fn values(online: &Online) -> Vec<(String, i64, i64)> {
 }
 
 /// The rows of all generations, read or not.
-fn count(online: &Online) -> i64 {
+fn count(online: &Online) -> usize {
     let rows = online.store.read(|connection| {
         let mut tables = connection.prepare(
-            "select name from sqlite_schema where type = 'table' and name like 'entities%'",
+            "select name from sqlite_schema where type = 'table' and name like '%\\__%' escape '\\' order by name",
         )?;
         let names = tables
             .query_map([], |row| row.get::<_, String>(0))?
             .collect::<rusqlite::Result<Vec<_>>>()?;
-        names.iter().try_fold(0, |sum, name| {
-            let sql = format!("select count(*) from {name}");
-            Ok(sum + connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?)
+        let names = names.iter().filter(|name| !name.starts_with("sqlite_"));
+        let names: Vec<(&str, &str)> = names.filter_map(|name| name.split_once('_')).collect();
+        let ids = names.iter().filter(|(what, _)| *what == "entities");
+        let ids: Vec<i64> = ids.map(|(_, id)| id.parse().unwrap()).collect();
+        // the tables of a generation are there together
+        assert_eq!(names.len(), 3 * ids.len(), "{names:?}");
+        ids.iter().try_fold(0, |sum, id| {
+            Ok(sum + page(connection, *id, None, usize::MAX)?.len())
         })
     });
     rows.unwrap()
@@ -161,6 +168,87 @@ fn a_file_of_the_first_form_keeps_what_was_read_and_what_was_pushed() {
         [("a".to_owned(), 3, 7), ("b".to_owned(), 2, 2)]
     );
     assert_eq!(count(&online), 2);
+}
+
+#[test]
+fn a_file_of_the_second_form_keeps_what_was_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("online.db");
+    let online = Online::open(&path).unwrap();
+    online
+        .push(
+            "v",
+            meta("1", &[]),
+            vec![row("a", 1, 0, 1), row("b", 2, 0, 2)],
+        )
+        .unwrap();
+    drop(online);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection
+        .execute_batch("drop table packs_1; drop table firsts_1; pragma user_version = 2;")
+        .unwrap();
+    drop(connection);
+    let online = Online::open(&path).unwrap();
+    let both = [("a".to_owned(), 1, 1), ("b".to_owned(), 2, 2)];
+    assert_eq!(values(&online), both);
+    replace(&online, meta("2", &[]), vec![row("b", 3, 0, 7)]);
+    let both = [("a".to_owned(), 1, 1), ("b".to_owned(), 3, 7)];
+    assert_eq!(values(&online), both);
+    assert_eq!(count(&online), 2);
+}
+
+#[test]
+fn packed_rows_and_single_ones_are_read_as_one() {
+    let (_folder, online) = open();
+    let name = |at: i64| format!("{at:05}");
+    // some keys are nobody's
+    let packed: Vec<OnlineRow> = (0..3_000)
+        .map(|at| row(&name(3 * at + 2), 5, 0, at))
+        .collect();
+    let mut expected: BTreeMap<Vec<u8>, OnlineRow> = packed
+        .iter()
+        .map(|row| (row.key.clone(), row.clone()))
+        .collect();
+    replace(&online, meta("1", &[]), packed);
+    let single = (0..9_010)
+        .step_by(7)
+        .map(|at| row(&name(at), 6, PUSHED, -at));
+    let single: Vec<OnlineRow> = single.collect();
+    online.push("v", Meta::default(), single.clone()).unwrap();
+    expected.extend(single.into_iter().map(|row| (row.key.clone(), row)));
+    let id = online.generation("v").unwrap().unwrap().id;
+    for limit in [1, 7, 100, 2_000, usize::MAX] {
+        let (mut read, mut last) = (Vec::new(), None::<Vec<u8>>);
+        loop {
+            let piece = online
+                .store
+                .read(|connection| page(connection, id, last.as_deref(), limit))
+                .unwrap();
+            let Some(row) = piece.last() else { break };
+            assert!(piece.len() <= limit);
+            last = Some(row.key.clone());
+            read.extend(piece);
+        }
+        assert!(read.iter().eq(expected.values()), "{limit} at a time");
+    }
+    let keys: Vec<Option<Vec<u8>>> = (0..9_020).map(|at| Some(name(at).into_bytes())).collect();
+    let asked = [Asked {
+        view: "v",
+        keys: &keys,
+    }];
+    let mut seen = 0;
+    online
+        .look_up(&asked, &mut |_, _, at, found| {
+            let there = expected.get(keys[at].as_ref().unwrap());
+            assert_eq!(
+                found.map(|found| (found.event, found.body.to_vec())),
+                there.map(|row| (row.event, row.body.clone()))
+            );
+            seen += 1;
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(seen, keys.len());
 }
 
 #[test]
@@ -278,13 +366,13 @@ fn an_unfinished_generation_is_nobodys_and_goes() {
     replace(&online, meta("1", &[]), vec![row("a", 1, 0, 1)]);
     let failing = [Ok(row("b", 1, 0, 2)), Err(Error::invalid("cut off"))];
     online
-        .replace("v", meta("2", &[]), &mut failing.into_iter())
+        .replace("v", meta("2", &[]), &mut Packs::of(failing.into_iter()))
         .unwrap_err();
     let id = online.begin("v").unwrap();
     online
         .fill(
             id,
-            &mut (0..20_000).map(|at| Ok(row(&format!("{at:06}"), 1, 0, at))),
+            &mut Packs::of((0..20_000).map(|at| Ok(row(&format!("{at:06}"), 1, 0, at)))),
         )
         .unwrap();
     drop(online);
@@ -302,7 +390,7 @@ fn an_unfinished_generation_is_nobodys_and_goes() {
 fn readers_never_see_two_generations_at_once() {
     let (_folder, online) = open();
     let names: Vec<String> = (0..300).map(|at| format!("{at:03}")).collect();
-    let rows = |value: i64| names.iter().map(move |name| Ok(row(name, value, 0, value)));
+    let rows = |value: i64| Packs::of(names.iter().map(move |name| Ok(row(name, value, 0, value))));
     online.replace("v", meta("0", &[]), &mut rows(0)).unwrap();
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {

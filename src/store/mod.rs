@@ -31,6 +31,7 @@ pub mod pipelines;
 pub mod profiles;
 pub mod purge;
 pub mod push_log;
+mod readers;
 pub mod registered_models;
 pub mod registry;
 pub mod relations;
@@ -44,16 +45,14 @@ mod writer;
 
 use crate::domain::{Error, Result};
 use log::Log;
-use rusqlite::OpenFlags;
+use readers::Readers;
 
 pub use rusqlite::{Connection, Transaction};
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use writer::Writer;
 
-/// Idle read-only connections kept.
-const READERS: usize = 8;
 /// Prepared statements kept per connection.
 const STATEMENTS: usize = 128;
 /// KiB of pages that a connection keeps: the upper parts of the trees of a large database fit, and what a group of
@@ -67,10 +66,8 @@ const BUSY: Duration = Duration::from_secs(5);
 
 /// The workspace's database.
 pub struct Store {
-    // Dropped before the last connection that writes, which folds the write-ahead log in when it is the last.
-    readers: Mutex<Vec<Connection>>,
+    readers: Arc<Readers>,
     writer: Writer,
-    path: PathBuf,
 }
 
 impl From<rusqlite::Error> for Error {
@@ -117,10 +114,10 @@ impl Store {
     ) -> Result<Self> {
         let named = |error: Error| error.context(format!("opening `{}`", path.display()));
         let (connection, log) = writable(path, prepare).map_err(named)?;
+        let readers = Arc::new(Readers::of(path));
         Ok(Self {
-            writer: Writer::new(connection, log),
-            readers: Mutex::new(Vec::new()),
-            path: path.to_owned(),
+            writer: Writer::new(Arc::clone(&readers), connection, log),
+            readers,
         })
     }
 
@@ -135,26 +132,7 @@ impl Store {
 
     /// Runs `query` on a read-only connection: one consistent view of all that is committed.
     pub fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let pooled = match self.readers.lock() {
-            Ok(mut readers) => readers.pop(),
-            Err(poisoned) => poisoned.into_inner().pop(),
-        };
-        let connection = match pooled {
-            Some(connection) => connection,
-            None => readable(&self.path)?,
-        };
-        // Prepared once: a look-up of one row costs little more. Whatever fails, this connection is given up and its view ends.
-        connection.prepare_cached("begin")?.execute([])?;
-        let answer = query(&connection);
-        if !connection.is_autocommit() {
-            connection.prepare_cached("commit")?.execute([])?;
-        }
-        if let Ok(mut readers) = self.readers.lock()
-            && readers.len() < READERS
-        {
-            readers.push(connection);
-        }
-        answer
+        self.readers.read(query)
     }
 }
 
@@ -180,20 +158,6 @@ fn writable(
         Log::none()
     };
     Ok((connection, log))
-}
-
-fn readable(path: &Path) -> Result<Connection> {
-    // Opened for writing because a reader of a write-ahead log writes its shared memory file;
-    // `query_only` refuses everything else.
-    let connection = Connection::open_with_flags(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )?;
-    connection.busy_timeout(BUSY)?;
-    connection.pragma_update(None, "query_only", true)?;
-    connection.pragma_update(None, "cache_size", -CACHE)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    Ok(connection)
 }
 
 #[cfg(test)]

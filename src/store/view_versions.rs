@@ -25,7 +25,7 @@ pub fn in_force_at(path: &std::path::Path) -> Result<Vec<ViewVersion>> {
     if !path.is_file() {
         return Ok(Vec::new());
     }
-    in_force(&super::readable(path)?)
+    in_force(&super::readers::readable(path)?)
 }
 
 fn definition(row: &Row<'_>) -> rusqlite::Result<ViewVersion> {

@@ -6,12 +6,13 @@
 
 use super::acting;
 use super::log::Log;
+use super::readers::Readers;
 use crate::domain::{Error, ErrorKind, Result};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
@@ -65,6 +66,8 @@ struct Line {
 /// The connection that writes, and the line before it.
 pub(super) struct Writer {
     line: Mutex<Line>,
+    // Gone before the connection that writes: that one folds the write-ahead log in when it is the last.
+    readers: Arc<Readers>,
     connection: Mutex<Connection>,
     log: Log,
 }
@@ -89,10 +92,11 @@ fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Writer {
-    /// Over a connection that may write, and the log that it writes to.
-    pub(super) fn new(connection: Connection, log: Log) -> Self {
+    /// Over a connection that may write, and the log that it writes to. `readers` are told before.
+    pub(super) fn new(readers: Arc<Readers>, connection: Connection, log: Log) -> Self {
         Self {
             line: Mutex::default(),
+            readers,
             connection: Mutex::new(connection),
             log,
         }
@@ -140,7 +144,9 @@ impl Writer {
         };
         let mut settled = Vec::with_capacity(group.len());
         let written = self.log.usable().and_then(|()| {
-            let committed = write_group(&mut held(&self.connection), &mut group, &mut settled)?;
+            let mut connection = held(&self.connection);
+            let _writing = self.readers.writing();
+            let committed = write_group(&mut connection, &mut group, &mut settled)?;
             Ok(committed.then(|| self.log.written()))
         });
         if written.is_err() {
@@ -245,7 +251,6 @@ mod tests {
     use super::*;
     use crate::domain::access::{Actor, Role};
     use crate::store::Store;
-    use std::sync::Arc;
 
     fn waiting(store: &Store) -> usize {
         held(&store.writer.line).waiting.len()
@@ -298,10 +303,11 @@ mod tests {
     #[test]
     fn what_the_disk_did_not_take_is_not_answered_as_done_nor_written_on() {
         let folder = tempfile::tempdir().unwrap();
-        let connection = Connection::open(folder.path().join("store.db")).unwrap();
+        let path = folder.path().join("store.db");
+        let connection = Connection::open(&path).unwrap();
         // a log that is not there cannot be synchronised
         let log = Log::of(&folder.path().join("elsewhere.db"));
-        let writer = Writer::new(connection, log);
+        let writer = Writer::new(Arc::new(Readers::of(&path)), connection, log);
         let refused = writer.write(|transaction| {
             transaction.execute("create table a (x)", [])?;
             Err::<(), _>(Error::invalid("refused"))

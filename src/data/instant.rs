@@ -66,18 +66,40 @@ pub fn weekday(us: i64) -> i64 {
 /// `2013-01-31T12:05:00`, with a fraction when there is one, and `Z` when `utc`.
 pub fn format(us: i64, utc: bool) -> String {
     let c = civil(us);
-    let mut text = format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
-        c.year, c.month, c.day, c.hour, c.minute, c.second
-    );
+    let mut text = String::with_capacity(27);
+    if (0..10_000).contains(&c.year) {
+        decimals(&mut text, c.year, 4);
+    } else {
+        text = format!("{:04}", c.year);
+    }
+    let rest = [
+        ('-', c.month),
+        ('-', c.day),
+        ('T', c.hour),
+        (':', c.minute),
+        (':', c.second),
+    ];
+    for (before, value) in rest {
+        text.push(before);
+        decimals(&mut text, value, 2);
+    }
     if c.micros != 0 {
-        let fraction = format!(".{:06}", c.micros);
-        text.push_str(fraction.trim_end_matches('0'));
+        text.push('.');
+        decimals(&mut text, c.micros, 6);
+        text.truncate(text.trim_end_matches('0').len());
     }
     if utc {
         text.push('Z');
     }
     text
+}
+
+/// The last `count` decimal digits of what is not negative.
+fn decimals(text: &mut String, value: i64, count: u32) {
+    for place in (0..count).rev() {
+        let digit = value / 10_i64.pow(place) % 10;
+        text.push(char::from(b'0' + digit as u8));
+    }
 }
 
 /// Reads `2013-01-31`, `2013-01-31T12:05`, `2013-01-31 12:05:00.25`, each time with or without `Z`, ` UTC` or an

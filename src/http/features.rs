@@ -20,6 +20,7 @@ use axum::routing::post;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Bodies above this are refused: 64 MiB.
@@ -200,55 +201,71 @@ fn written(entities: &Entities, names: &[String], found: &[&Cells]) -> Vec<u8> {
         list(&mut out, values, |out, _| text(out, NEVER));
         out.push(b'}');
     }
-    let mut last = (None, String::new());
+    // features of one view follow each other, and are of the same instants
+    let mut before: Option<(&Cells, Range<usize>)> = None;
     for cells in found {
         comma(&mut out);
         out.extend(b"{\"values\":");
         list(&mut out, *cells, |out, cell| value(out, &cell.value));
         out.extend(b",\"statuses\":");
-        list(&mut out, *cells, |out, cell| text(out, status(cell)));
-        out.extend(b",\"event_timestamps\":");
-        list(&mut out, *cells, |out, cell| match cell.event {
-            Some(at) => {
-                // features of one view follow each other, and have the same instants
-                if last.0 != Some(at) {
-                    last = (Some(at), instant::format(at, true));
-                }
-                text(out, &last.1);
-            }
-            None => text(out, NEVER),
-        });
-        out.extend(b",\"freshness\":");
         list(&mut out, *cells, |out, cell| {
-            text(
-                out,
-                match cell.status {
-                    Freshness::Fresh => "FRESH",
-                    Freshness::Stale => "STALE",
-                    Freshness::Missing => "MISSING",
-                },
-            );
+            out.extend(status(cell).as_bytes());
         });
-        out.extend(b",\"age_ms\":");
-        list(&mut out, *cells, |out, cell| match cell.age_ms {
-            // a vector takes all that is written to it
-            Some(age) => drop(serde_json::to_writer(out, &age)),
-            None => out.extend(b"null"),
-        });
+        let times = out.len();
+        match &before {
+            Some((same, written)) if are_of_the_same_facts(same, cells) => {
+                out.extend_from_within(written.clone());
+            }
+            _ => put_times(&mut out, cells),
+        }
+        before = Some((cells, times..out.len()));
         out.push(b'}');
     }
     out.extend(b"]}");
     out
 }
 
-/// Feast's word for a value.
+/// Feast's word for a value, as JSON.
 fn status(cell: &OnlineCell) -> &'static str {
     match cell.status {
-        _ if !cell.found => "NOT_FOUND",
-        Freshness::Stale => "OUTSIDE_MAX_AGE",
-        _ if cell.value.is_null() => "NULL_VALUE",
-        _ => "PRESENT",
+        _ if !cell.found => "\"NOT_FOUND\"",
+        Freshness::Stale => "\"OUTSIDE_MAX_AGE\"",
+        _ if cell.value.is_null() => "\"NULL_VALUE\"",
+        _ => "\"PRESENT\"",
     }
+}
+
+/// Whether all that [`put_times`] says of both is the same.
+fn are_of_the_same_facts(one: &Cells, other: &Cells) -> bool {
+    let facts = |cell: &OnlineCell| (cell.event, cell.age_ms, cell.status);
+    one.len() == other.len()
+        && one
+            .iter()
+            .zip(other)
+            .all(|(one, other)| facts(one) == facts(other))
+}
+
+/// When the values happened, whether they are fresh, and how old they are.
+fn put_times(out: &mut Vec<u8>, cells: &Cells) {
+    out.extend(b",\"event_timestamps\":");
+    list(out, cells, |out, cell| match cell.event {
+        Some(at) => text(out, &instant::format(at, true)),
+        None => text(out, NEVER),
+    });
+    out.extend(b",\"freshness\":");
+    list(out, cells, |out, cell| {
+        out.extend(match cell.status {
+            Freshness::Fresh => &b"\"FRESH\""[..],
+            Freshness::Stale => b"\"STALE\"",
+            Freshness::Missing => b"\"MISSING\"",
+        });
+    });
+    out.extend(b",\"age_ms\":");
+    list(out, cells, |out, cell| match cell.age_ms {
+        // a vector takes all that is written to it
+        Some(age) => drop(serde_json::to_writer(out, &age)),
+        None => out.extend(b"null"),
+    });
 }
 
 fn list<T>(
@@ -303,9 +320,17 @@ mod tests {
         ];
         let entities: Entities =
             serde_json::from_value(json!({"who": ["a", "b", 3, null]})).unwrap();
-        let bytes = written(&entities, &["x".into()], &[&cells]);
+        let mut others = cells.clone();
+        others[1].value = json!(2);
+        let mut later = cells.clone();
+        later[1].age_ms = Some(8);
+        let names = ["x".into(), "y".into(), "z".into()];
+        let bytes = written(&entities, &names, &[&cells, &others, &later]);
         let answer: Value = serde_json::from_slice(&bytes).unwrap();
-        assert_eq!(answer["metadata"]["feature_names"], json!(["who", "x"]));
+        assert_eq!(
+            answer["metadata"]["feature_names"],
+            json!(["who", "x", "y", "z"])
+        );
         assert_eq!(
             answer["results"][0],
             json!({"values": ["a", "b", 3, null], "statuses": ["PRESENT", "PRESENT", "PRESENT", "PRESENT"],
@@ -318,5 +343,12 @@ mod tests {
                 "event_timestamps": [NEVER, "1970-01-01T00:00:00.000001Z", "1970-01-01T00:00:01Z", NEVER],
                 "freshness": ["FRESH", "FRESH", "STALE", "MISSING"], "age_ms": [7, 7, 9, null]})
         );
+        let mut expected = answer["results"][1].clone();
+        expected["values"][1] = json!(2);
+        expected["statuses"][1] = json!("PRESENT");
+        assert_eq!(answer["results"][2], expected);
+        let mut expected = answer["results"][1].clone();
+        expected["age_ms"][1] = json!(8);
+        assert_eq!(answer["results"][3], expected);
     }
 }

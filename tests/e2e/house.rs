@@ -1,7 +1,7 @@
 //! A workspace in a temporary folder, and the program run in it. When it goes, its daemon and workers go.
 
 use crate::wire::{self, Answer};
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
@@ -214,27 +214,28 @@ impl House {
 
 impl Drop for House {
     fn drop(&mut self) {
-        let running = |path: PathBuf| -> Option<(i32, String)> {
-            let stamp: Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
-            let pid = i32::try_from(stamp["pid"].as_i64()?).ok()?;
-            let command = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-            Some((pid, String::from_utf8_lossy(&command).into_owned()))
-        };
         // a number that is somebody else's by now does not carry our folder
         let ours = self.root.path().to_string_lossy().into_owned();
-        if let Some((pid, command)) = running(self.path(".trainyard/daemon.json"))
-            && command.contains(&ours)
+        let carries = |pid: i32, file: &str| {
+            let said = std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            String::from_utf8_lossy(&said).contains(&ours)
+        };
+        let stamp = std::fs::read(self.path(".trainyard/daemon.json")).unwrap_or_default();
+        let stamp: Value = serde_json::from_slice(&stamp).unwrap_or_default();
+        if let Some(pid) = stamp["pid"]
+            .as_i64()
+            .and_then(|pid| i32::try_from(pid).ok())
+            && carries(pid, "cmdline")
         {
             signal(pid, Signal::KILL);
         }
-        let Ok(jobs) = std::fs::read_dir(self.path(".trainyard/jobs")) else {
-            return;
-        };
-        for job in jobs.flatten() {
-            if let Some((pid, command)) = running(job.path().join("worker.json"))
-                && command.contains(&ours)
+        // workers and what they started know the folder of their job
+        for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let name = process.file_name();
+            if let Some(pid) = name.to_str().and_then(|name| name.parse().ok())
+                && carries(pid, "environ")
             {
-                let _ = kill_process_group(Pid::from_raw(pid).unwrap(), Signal::KILL);
+                signal(pid, Signal::KILL);
             }
         }
     }

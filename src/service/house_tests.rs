@@ -557,6 +557,36 @@ fn what_is_pushed_is_online_at_once_and_in_the_dataset() {
 }
 
 #[test]
+fn statistics_follow_all_values_whatever_a_materialization_brings() {
+    use crate::domain::online::PushTo;
+    let house = House::new();
+    let services = &house.services;
+    let push = |who: &str, value: f64, to| {
+        let at = Timestamp(NOW - 1000).to_string();
+        let df = serde_json::from_value(json!({"color": [who], "at": [at], "x": [value]}));
+        let pushed = services.catalog.push(services, "color_x", df.unwrap(), to);
+        assert_eq!(pushed.unwrap().online[0].taken, 1);
+    };
+    let greatest = |expected: f64| {
+        let newest =
+            |view: &crate::store::Connection| crate::store::catalog::newest(view, "color_x");
+        let profile = services.core.store.read(newest).unwrap().unwrap().profile;
+        assert_eq!(profile.columns[0].max, Some(expected));
+        profile.rows
+    };
+    materialize(&house, "color_x", false);
+    push("teal", 300.5, PushTo::OnlineAndOffline);
+    materialize(&house, "color_x", false);
+    assert_eq!(greatest(300.5), 4);
+    // nothing new is in a file
+    materialize(&house, "color_x", false);
+    assert_eq!(greatest(300.5), 4);
+    push("blond", 301.5, PushTo::Online);
+    materialize(&house, "color_x", false);
+    assert_eq!(greatest(301.5), 5);
+}
+
+#[test]
 fn an_edit_over_somebody_elses_is_refused_and_says_whose() {
     let house = House::new();
     let registry = &house.services.registry;

@@ -40,29 +40,32 @@ const KEPT_OF_A_FILE: (u64, u64) = (1_024, 8_192);
 
 /// The profile of every column of a table in memory, each by itself.
 pub fn profile(frame: &Frame) -> Profile {
-    // A frame has only types that can be profiled, and nobody stops it: there is nothing that could fail.
-    scan::frame(frame, 0, None, &|_| Ok(()))
-        .and_then(|state| state.profile(None, None))
-        .unwrap_or_default()
+    // A frame has only types that can be profiled: there is nothing that could fail.
+    profile_of(std::slice::from_ref(frame)).unwrap_or_default()
+}
+
+/// The same of tables under each other, which have the same columns.
+pub fn profile_of(frames: &[Frame]) -> Result<Profile> {
+    scan::frames(frames, 0, None)?.profile(None, None)
 }
 
 /// The state of a table in memory, some of its rows kept.
 #[cfg(test)]
 fn state_of(frame: &Frame) -> Result<TableState> {
-    scan::frame(frame, KEPT, None, &|_| Ok(()))
+    scan::frames(std::slice::from_ref(frame), KEPT, None)
 }
 
 /// The state of a table in memory without rows of it, and the columns of whole numbers and texts in which no value comes
 /// twice.
 pub fn state_and_unique(frame: &Frame) -> Result<(TableState, BTreeSet<String>)> {
     let uniques = Uniques::new(frame.names().len());
-    let state = scan::frame(frame, 0, Some(&uniques), &|_| Ok(()))?;
+    let state = scan::frames(std::slice::from_ref(frame), 0, Some(&uniques))?;
     Ok((state, uniques.names()?))
 }
 
 /// The state of a table in memory, one of `files`, to be kept: fewer of its rows as they are.
 pub fn kept_state_of(frame: &Frame, files: usize) -> Result<TableState> {
-    scan::frame(frame, kept_rows(files), None, &|_| Ok(()))
+    scan::frames(std::slice::from_ref(frame), kept_rows(files), None)
 }
 
 fn kept_rows(files: usize) -> u64 {

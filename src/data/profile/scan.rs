@@ -21,28 +21,28 @@ const WAITING: usize = 32 << 20;
 /// Hears the share that is done; an error stops the work.
 pub type Progress<'a> = dyn Fn(f64) -> Result<()> + Sync + 'a;
 
-/// The state of a frame, `keep` of its rows kept.
-pub fn frame(
-    frame: &Frame,
-    keep: u64,
-    uniques: Option<&Uniques>,
-    progress: &Progress<'_>,
-) -> Result<TableState> {
-    let rows = frame.rows();
-    let schema = frame.batch.schema();
-    let places = sample::places(rows as u64, sample::rows(keep, schema.fields().len()));
-    let mut lanes = lanes(&schema, rows as u64, &places, keep > 0, uniques);
+/// The state of frames under each other, which have the same columns; `keep` of their rows kept.
+pub fn frames(frames: &[Frame], keep: u64, uniques: Option<&Uniques>) -> Result<TableState> {
+    let Some(first) = frames.first() else {
+        return Ok(TableState::default());
+    };
+    let rows = frames.iter().map(Frame::rows).sum::<usize>() as u64;
+    let schema = first.batch.schema();
+    let places = sample::places(rows, sample::rows(keep, schema.fields().len()));
+    let mut lanes = lanes(&schema, rows, &places, keep > 0, uniques);
     let most = rows_at_a_time(schema.fields().len());
-    let mut from = 0;
-    loop {
-        let count = most.min(rows - from);
-        lanes.take(|at, lane| lane.take(&frame.batch.column(at).slice(from, count)))?;
-        from += count;
-        progress(from as f64 / rows.max(1) as f64)?;
-        if from == rows {
-            return state(lanes, rows as u64, places.len());
+    for frame in frames {
+        let mut from = 0;
+        loop {
+            let count = most.min(frame.rows() - from);
+            lanes.take(|at, lane| lane.take(&frame.batch.column(at).slice(from, count)))?;
+            from += count;
+            if from == frame.rows() {
+                break;
+            }
         }
     }
+    state(lanes, rows, places.len())
 }
 
 fn lanes<'a>(

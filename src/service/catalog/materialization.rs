@@ -59,6 +59,7 @@ impl Catalog {
         let online = self.online_store()?;
         let batch = BatchFile::open(Path::new(path))?;
         let header = batch.header.clone();
+        let brings_nothing = header.rows == 0 && header.windows.is_empty();
         let mut meta = Meta {
             layout: header.layout,
             definition: definition(spec),
@@ -96,6 +97,9 @@ impl Catalog {
                 .and_then(|before| before.watermark)
                 .max(*watermark),
             profile: match &before {
+                Some(before) if brings_nothing && !online.is_any_pushed(view)? => {
+                    before.profile.clone()
+                }
                 Some(before) => self.profile_of_all(view, count, before)?,
                 None => profile.clone(),
             },
@@ -135,16 +139,16 @@ impl Catalog {
 
     /// The profile of all values after some changed; of very many it stays what it was.
     fn profile_of_all(&self, view: &str, count: u64, before: &Materialization) -> Result<Profile> {
-        let limit = u32::try_from(count.min(PROFILED)).unwrap_or(u32::MAX);
         if count > PROFILED {
             return Ok(before.profile.clone());
         }
-        let Some((generation, rows)) = self.online_store()?.some(view, limit)? else {
-            return Ok(before.profile.clone());
-        };
-        let bodies = rows.iter().map(|row| row.body.as_slice());
-        let table = data::online::frame(&generation.meta.layout, bodies)?;
-        Ok(profile::profile(&table))
+        let mut tables = Vec::new();
+        self.online_store()?.pages(view, &mut |generation, rows| {
+            let bodies = rows.iter().map(|row| row.body.as_slice());
+            tables.push(data::online::frame(&generation.meta.layout, bodies)?);
+            Ok(())
+        })?;
+        Ok(profile::profile_of(&tables)?)
     }
 
     /// Puts small files of pushed rows together, of all datasets; called now and then by somebody who has time. What a view

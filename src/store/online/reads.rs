@@ -1,7 +1,7 @@
 //! Look-ups of online values: of many entities of several views as of one moment, and of a view's first entities.
 
-use super::rows::{found, meta, number, page, seek};
-use super::{Asked, Found, Generation, Online, See};
+use super::rows::{found, is_any_pushed, meta, number, page, seek};
+use super::{Asked, Found, Generation, Online, PIECE, See};
 use crate::data::online::OnlineRow;
 use crate::domain::Result;
 use rusqlite::Connection;
@@ -61,6 +61,35 @@ impl Online {
                 }
             }
             Ok(())
+        })
+    }
+
+    /// Whether a view has values that were pushed and that no file has.
+    pub fn is_any_pushed(&self, view: &str) -> Result<bool> {
+        self.store
+            .read(|connection| is_any_pushed(connection, view))
+    }
+
+    /// All entities of a view in order of key, some at a time and all as of one moment. `see` hears of the generation they are of
+    /// and of those. Of a view without values it hears nothing.
+    pub fn pages(
+        &self,
+        view: &str,
+        see: &mut dyn FnMut(&Generation, &[OnlineRow]) -> Result<()>,
+    ) -> Result<()> {
+        self.store.read(|connection| {
+            let Some(generation) = self.current(connection, view)? else {
+                return Ok(());
+            };
+            let mut last: Option<Vec<u8>> = None;
+            loop {
+                let rows = page(connection, generation.id, last.as_deref(), PIECE)?;
+                let Some(row) = rows.last() else {
+                    return Ok(());
+                };
+                last = Some(row.key.clone());
+                see(&generation, &rows)?;
+            }
         })
     }
 

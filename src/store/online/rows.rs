@@ -311,6 +311,12 @@ pub(super) fn pushed(connection: &Connection, view: &str) -> Result<Vec<OnlineRo
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+pub(super) fn is_any_pushed(connection: &Connection, view: &str) -> Result<bool> {
+    let mut statement =
+        connection.prepare_cached("select exists (select 1 from pushed where view = ?1)")?;
+    Ok(statement.query_row([view], |row| row.get(0))?)
+}
+
 pub(super) fn remember(transaction: &Transaction<'_>, view: &str, row: &OnlineRow) -> Result<()> {
     transaction
         .prepare_cached(

@@ -231,6 +231,15 @@ fn packed_rows_and_single_ones_are_read_as_one() {
         }
         assert!(read.iter().eq(expected.values()), "{limit} at a time");
     }
+    let mut read = Vec::new();
+    online
+        .pages("v", &mut |generation, rows| {
+            assert_eq!(generation.id, id);
+            read.extend_from_slice(rows);
+            Ok(())
+        })
+        .unwrap();
+    assert!(read.iter().eq(expected.values()));
     let keys: Vec<Option<Vec<u8>>> = (0..9_020).map(|at| Some(name(at).into_bytes())).collect();
     let asked = [Asked {
         view: "v",
@@ -288,6 +297,7 @@ fn what_was_pushed_goes_along_until_a_file_has_it() {
     let push = |rows: Vec<OnlineRow>| online.push("v", meta("", &[]), rows).unwrap();
     push(vec![row("a", 5, 0, 50)]);
     assert_eq!(values(&online), [("a".to_owned(), 5, 50)]);
+    assert!(online.is_any_pushed("v").unwrap() && !online.is_any_pushed("w").unwrap());
     replace(
         &online,
         meta("1", &["x"]),
@@ -313,6 +323,7 @@ fn what_was_pushed_goes_along_until_a_file_has_it() {
             .unwrap(),
         []
     );
+    assert!(!online.is_any_pushed("v").unwrap());
 }
 
 #[test]

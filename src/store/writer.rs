@@ -337,13 +337,17 @@ mod tests {
             })
         };
         let (open, gate) = channel::<()>();
+        let (leads, led) = channel::<()>();
         let seen: Vec<i64> = std::thread::scope(|scope| {
             scope.spawn(|| {
                 store.write(move |_| {
+                    leads.send(()).unwrap();
                     gate.recv().unwrap();
                     Ok(())
                 })
             });
+            // nobody else stands before the gate
+            led.recv().unwrap();
             let slow = || {
                 let reader = Arc::clone(&store);
                 store.write(move |transaction| {
